@@ -1,0 +1,1 @@
+//! The project folder's files: larum.yaml and channels/*.yaml.

@@ -1,0 +1,112 @@
+//! What goes into the engine, and what comes out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::history::{Batch, BatchReport};
+use crate::model::{
+    ChannelName, CloseReason, EventKind, FiringId, Level, Notification, NotificationId, Now, RuleName, SubjectKey, Time,
+};
+use crate::routing::Routing;
+use crate::rules::RuleSet;
+
+/// What the engine is told. Each input is one step.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Snapshots: a push, or one pass of a collector.
+    Batch(Batch),
+    /// Nothing but the time: a deadline has come.
+    Tick,
+    /// The rules that are in force from now on.
+    Rules(Arc<RuleSet>),
+    /// The routes and channels that are in force from now on.
+    Routing(Arc<Routing>),
+    /// A notification came to its end at a channel.
+    Delivered {
+        /// Which notification.
+        notification: NotificationId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// Forget a subject and close its alerts as vanished.
+    Forget(SubjectKey),
+}
+
+/// How a notification ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver took it.
+    Delivered,
+    /// It was given up.
+    Dead,
+}
+
+/// What the engine is made with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The seed of this installation: ids are hashes of it.
+    pub seed: u64,
+    /// A subject without an open alert is forgotten this long after its newest snapshot.
+    pub forget_after: Duration,
+    /// A firing alert of a stale subject is closed as vanished after this long.
+    pub forget_firing_after: Duration,
+    /// Days and hours of rules are of this zone.
+    pub zone: jiff::tz::TimeZone,
+    /// Bounds of the world.
+    pub limits: crate::history::Limits,
+}
+
+/// Something that happened to an alert, told to anybody or not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When, by the wall clock.
+    pub time: Time,
+    /// What.
+    pub kind: EventKind,
+    /// Why, where it was closed.
+    pub reason: Option<CloseReason>,
+    /// The firing.
+    pub firing: FiringId,
+    /// The rule.
+    pub rule: RuleName,
+    /// The subject.
+    pub subject: SubjectKey,
+    /// The level now.
+    pub level: Level,
+    /// One line.
+    pub message: String,
+}
+
+/// Why a channel was not told of something, for good.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suppressed {
+    /// The channel that was not told.
+    pub channel: ChannelName,
+    /// Of which firing.
+    pub firing: FiringId,
+    /// The rule.
+    pub rule: RuleName,
+    /// The subject.
+    pub subject: SubjectKey,
+    /// Why: "cooldown".
+    pub reason: &'static str,
+}
+
+/// What a step did and what must be done now. One step's effects are one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effects {
+    /// Counts the steps.
+    pub sequence: u64,
+    /// When the step was.
+    pub now: Now,
+    /// What happened, by (rule, subject).
+    pub events: Vec<Event>,
+    /// Who must be told.
+    pub notifications: Vec<Notification>,
+    /// Who will not be told, and why.
+    pub suppressed: Vec<Suppressed>,
+    /// Lines that scripts printed, with their rule's name.
+    pub prints: Vec<(RuleName, String)>,
+    /// What became of a batch.
+    pub report: BatchReport,
+}

@@ -1,0 +1,3 @@
+//! The `larum` binary: parse, run, exit code.
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! The words of the domain as plain types. Knows nothing else of ours, does no I/O, reads no clock.
+
+pub mod duration;
+mod event;
+mod level;
+mod name;
+mod no_data;
+mod snapshot;
+mod time;
+mod value;
+
+pub use event::{AlertNote, CloseReason, EventKind, FoldedEvent, Notification};
+pub use level::{Level, UnknownLevel};
+pub use name::{ChannelName, FiringId, NotificationId, RuleName};
+pub use no_data::NoData;
+pub use snapshot::{Labels, Snapshot, SubjectKey};
+pub use time::{Now, Time};
+pub use value::{Value, short_number};

@@ -1,0 +1,164 @@
+//! One rule as the engine sees it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::history::{SubjectId, World};
+use crate::model::{ChannelName, Labels, Level, Now, RuleName};
+
+use super::{Fault, Judgement};
+
+/// What a rule judges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One alert per subject of the kind.
+    On {
+        /// The kind of the subjects.
+        kind: Arc<str>,
+    },
+    /// One alert for the set of the kind's subjects, or one per distinct value of the labels `by`.
+    Over {
+        /// The kind of the members.
+        kind: Arc<str>,
+        /// The labels to group by; `name` and `kind` count as labels.
+        by: Vec<Arc<str>>,
+    },
+}
+
+/// A duration for all levels, or one for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PerLevel {
+    /// For levels that are not named.
+    pub default: Duration,
+    /// By level.
+    pub by_level: BTreeMap<Level, Duration>,
+}
+
+impl PerLevel {
+    /// The duration for a level.
+    pub fn of(&self, level: Level) -> Duration {
+        self.by_level.get(&level).copied().unwrap_or(self.default)
+    }
+}
+
+/// What a no-data verdict does to an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoDataPolicy {
+    /// It stays as it is.
+    Keep,
+    /// It fires.
+    Fire,
+    /// It is closed.
+    Close,
+}
+
+/// When to remind of an alert that still fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// This long after the channel was last told; never under the cooldown.
+    Every(Duration),
+    /// Never.
+    Never,
+}
+
+/// What an evaluation is about.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// One subject.
+    Subject(SubjectId),
+    /// A set: its fresh members in the order of their names, and the labels of the group.
+    Set {
+        /// The kind of the members.
+        kind: Arc<str>,
+        /// The fresh members that `where` takes.
+        members: Arc<[SubjectId]>,
+        /// The labels of `by` with their values in this group.
+        labels: Labels,
+    },
+}
+
+/// The surroundings of one evaluation.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// What is known.
+    pub world: Arc<World>,
+    /// The time of the step.
+    pub now: Now,
+    /// What is judged.
+    pub target: Target,
+}
+
+/// A rule that can be judged.
+#[derive(Debug)]
+pub struct Rule {
+    /// Unique over all files.
+    pub name: RuleName,
+    /// The file that registered it, relative to the project folder.
+    pub file: Arc<str>,
+    /// The line of its `rule(...)` call.
+    pub line: usize,
+    /// What it judges.
+    pub scope: Scope,
+    /// The levels of a condition by level, from the highest to the lowest; empty for a condition without levels.
+    pub levels: Vec<Level>,
+    /// How long a condition must be true first.
+    pub hold: PerLevel,
+    /// How long it must be clear before it recovers.
+    pub keep: PerLevel,
+    /// The least time between two firing notifications of one alert to one channel.
+    pub cooldown: Duration,
+    /// When to remind.
+    pub repeat: Repeat,
+    /// What no data does.
+    pub no_data: NoDataPolicy,
+    /// How often time itself is judged.
+    pub every: Duration,
+    /// The rule asks about time itself, or about subjects other than its own: it is also judged every `every`.
+    pub judges_time: bool,
+    /// Labels that it adds to its alerts.
+    pub labels: Labels,
+    /// A link for people.
+    pub runbook: Option<Arc<str>>,
+    /// Tell these channels, past the routes.
+    pub notify: Option<Vec<ChannelName>>,
+    /// Changes whenever anything that can change a verdict does (where, when, clear, level, hold, keep, captures): then it is judged after a reload.
+    pub fingerprint: u64,
+}
+
+impl Rule {
+    /// Judges one subject or set. `on` says of each level (in the order of `levels`) whether it is on, so that `clear` is asked.
+    ///
+    /// Never panics and always ends: operations, time, sizes and depth are bounded.
+    pub fn judge(&self, context: &Context, on: &[bool]) -> Judgement {
+        let _ = (context, on);
+        unreachable!("rules are made by the loader")
+    }
+
+    /// Whether `where` takes a subject, as for the members of a set.
+    pub fn takes(&self, context: &Context) -> super::Verdict {
+        let _ = context;
+        unreachable!("rules are made by the loader")
+    }
+
+    /// The level of an alert of a rule without levels.
+    pub fn level(&self, context: &Context) -> Result<Level, Fault> {
+        let _ = context;
+        unreachable!("rules are made by the loader")
+    }
+
+    /// The alert's message, one line.
+    pub fn message(&self, context: &Context) -> Result<String, Fault> {
+        let _ = context;
+        unreachable!("rules are made by the loader")
+    }
+}
+
+/// All rules that are in force, by name.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    /// The rules.
+    pub rules: BTreeMap<RuleName, Arc<Rule>>,
+    /// Counts the reloads that changed something.
+    pub generation: u64,
+}
