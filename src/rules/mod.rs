@@ -1,5 +1,6 @@
 //! Rules: Rhai scripts compiled to conditions over subjects. Pure: no clock, no I/O.
 
+mod program;
 mod rule;
 mod verdict;
 

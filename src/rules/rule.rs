@@ -124,6 +124,8 @@ pub struct Rule {
     pub notify: Option<Vec<ChannelName>>,
     /// Changes whenever anything that can change a verdict does (where, when, clear, level, hold, keep, captures): then it is judged after a reload.
     pub fingerprint: u64,
+    /// What it runs.
+    pub(crate) program: super::program::Program,
 }
 
 impl Rule {
