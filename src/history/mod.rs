@@ -2,7 +2,27 @@
 //!
 //! Pure: time is an argument, nothing here reads a clock or a file. The engine owns one [`World`], changes it between
 //! evaluations, and shares it read-only with the rules that it evaluates.
+//!
+//! Windows order by the time of snapshots; staleness, `held` and `absent` count their arrival. What is given up for want
+//! of room is remembered, so that a window that would need it has no answer instead of a wrong one.
 
+mod arrivals;
+mod batch;
+mod calendar;
+mod field;
+mod index;
+mod ingest;
+mod limits;
+mod promql;
+mod question;
+mod subject;
+mod summary;
+mod table;
+#[cfg(test)]
+mod tests;
 mod world;
 
-pub use world::{Batch, BatchReport, Limits, Refusal, Source, Subject, SubjectId, Window, WindowFn, World};
+pub use batch::{Batch, BatchReport, Limits, Refusal, Source};
+pub use question::{Window, WindowFn};
+pub use subject::{Subject, SubjectId};
+pub use world::World;

@@ -1,207 +1,202 @@
 //! The world: every subject that is known, with its history.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Labels, NoData, Now, Snapshot, SubjectKey, Time, Value};
+use super::calendar::{Calendar, DAYS_BACK, days_before};
+use super::field::{Past, same};
+use super::index::Kind;
+use super::table::{Record, Table};
+use super::{Limits, Subject, SubjectId, Window, WindowFn};
+use crate::model::{NoData, Now, Time, Value};
 
-/// A subject of the world: an index that stays valid until the subject is forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubjectId(pub u64);
-
-/// Who makes snapshots.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Source {
-    /// The collector's name: `host`, `http:shop-api`, `push`.
-    pub name: Arc<str>,
-    /// After how long without a snapshot a subject of this source is stale.
-    pub stale_after: Duration,
-}
-
-/// One input of snapshots: a push, or one pass of a collector.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
-    /// Who made it.
-    pub source: Source,
-    /// The snapshots; refusals name their index.
-    pub snapshots: Vec<Snapshot>,
-    /// Kinds of which this batch names everything that exists: this source's other subjects of them are gone.
-    pub complete: Vec<Arc<str>>,
-}
-
-/// Why one snapshot of a batch was not taken.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Refusal {
-    /// Older than the subject's newest judged snapshot.
-    Late { newest: Time },
-    /// More than 30 s ahead of engine time.
-    Ahead,
-    /// The world holds as many subjects as it may.
-    TooManySubjects { max: usize },
-    /// The subject would have more fields than it may.
-    TooManyFields { max: usize },
-    /// The history holds as many bytes as it may.
-    MemoryLimit { max: usize },
-}
-
-/// What became of a batch.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct BatchReport {
-    /// Subjects that got a newer snapshot (or a replaced one), in the order of their keys: these are judged.
-    pub judged: Vec<SubjectId>,
-    /// Subjects that are gone with this batch, in the order of their keys.
-    pub gone: Vec<SubjectId>,
-    /// How many snapshots were taken.
-    pub taken: usize,
-    /// How many were equal to what was known.
-    pub duplicates: usize,
-    /// What was refused, by index in the batch.
-    pub refused: Vec<(usize, Refusal)>,
-}
-
-/// Bounds of what the world keeps.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Limits {
-    /// Samples are kept for this long.
-    pub memory: Duration,
-    /// Bytes of samples and subjects together.
-    pub memory_limit: usize,
-    /// Subjects of all kinds together.
-    pub max_subjects: usize,
-    /// Fields of one subject.
-    pub max_fields: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            memory: Duration::from_secs(24 * 3600),
-            memory_limit: 512 << 20,
-            max_subjects: 100_000,
-            max_fields: 1_000,
-        }
-    }
-}
-
-/// A span of time that a function looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Window {
-    /// `(t - ago - length, t - ago]`.
-    Span { length: Duration, ago: Duration },
-    /// A calendar day in the configured zone: 0 is today so far, 1 is yesterday.
-    Day { ago: u32 },
-}
-
-/// A function from the samples of one field in a window to a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are the functions of the rule language")]
-pub enum WindowFn {
-    Avg,
-    Min,
-    Max,
-    Sum,
-    Count,
-    Stddev,
-    First,
-    Last,
-    Delta,
-    Increase,
-    Rate,
-    Changes,
-}
-
-/// A subject: its newest snapshot and how it came.
-#[derive(Debug, Clone)]
-pub struct Subject {
-    /// Kind and name.
-    pub key: SubjectKey,
-    /// The labels of its newest snapshot.
-    pub labels: Labels,
-    /// The `time` of its newest snapshot.
-    pub time: Time,
-    /// When its newest snapshot arrived, in engine time.
-    pub arrived: Time,
-    /// Who writes it.
-    pub source: Arc<str>,
-    /// After how long without a snapshot it is stale.
-    pub stale_after: Duration,
-    /// Its source says that it no longer exists.
-    pub gone: bool,
-}
+/// How far back [`World::ago`] looks for a sample at least, as Prometheus' `query.lookback-delta`.
+const MIN_LOOKBACK: Duration = Duration::from_secs(300);
 
 /// Everything that is known of what is observed.
-#[derive(Debug, Clone)]
-pub struct World {}
+#[derive(Clone)]
+pub struct World {
+    pub(super) limits: Limits,
+    pub(super) calendar: Calendar,
+    /// When the engine began to watch.
+    started: Time,
+    pub(super) table: Table,
+    pub(super) kinds: BTreeMap<Arc<str>, Kind>,
+    /// When each subject turns stale, without those that were told by [`World::turned_stale`] and those that are gone.
+    pub(super) fresh: BTreeSet<(Time, SubjectId)>,
+    /// When each subject's newest snapshot arrived.
+    pub(super) by_arrival: BTreeSet<(Time, SubjectId)>,
+    /// About how many bytes all of it takes.
+    pub(super) bytes: usize,
+    /// For how long samples are kept: `limits.memory`, or less while memory is short.
+    pub(super) kept: Duration,
+}
 
 impl World {
     /// An empty world. Day windows are days of `zone`.
     pub fn new(limits: Limits, zone: jiff::tz::TimeZone, started: Now) -> World {
-        let _ = (limits, zone, started);
-        World {}
+        World {
+            kept: limits.memory,
+            limits,
+            calendar: Calendar::new(zone),
+            started: started.time,
+            table: Table::default(),
+            kinds: BTreeMap::new(),
+            fresh: BTreeSet::new(),
+            by_arrival: BTreeSet::new(),
+            bytes: 0,
+        }
     }
-    /// Takes one input.
-    pub fn ingest(&mut self, now: Now, batch: Batch) -> BatchReport {
-        let _ = (now, batch);
-        BatchReport::default()
-    }
+
     /// Forgets a subject with all its samples.
     pub fn forget(&mut self, id: SubjectId) {
-        let _ = id;
+        let Some(record) = self.table.remove(id) else { return };
+        self.bytes -= record.bytes();
+        self.fresh.remove(&(record.subject.stale_at(), id));
+        self.by_arrival.remove(&(record.subject.arrived, id));
+        let kind = &record.subject.key.kind;
+        if let Some(members) = self.kinds.get_mut(kind) {
+            members.remove(&record.subject, record.fields.iter().map(|(name, _)| name));
+            if members.members.is_empty() {
+                self.kinds.remove(kind);
+            }
+        }
     }
+
     /// The subject with this id. `None` once it was forgotten.
     pub fn subject(&self, id: SubjectId) -> Option<&Subject> {
-        let _ = id;
-        None
+        self.table.get(id).map(|record| &record.subject)
     }
+
     /// The subject with this key.
     pub fn find(&self, kind: &str, name: &str) -> Option<SubjectId> {
-        let _ = (kind, name);
-        None
+        self.kinds.get(kind)?.members.get(name).copied()
     }
+
+    /// How many subjects are known.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether no subject is known.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// About how many bytes subjects and samples take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// All kinds, in order.
     pub fn kinds(&self) -> impl Iterator<Item = &Arc<str>> {
-        std::iter::empty()
+        self.kinds.keys()
     }
+
     /// All subjects of a kind in the order of their names, stale and gone ones too.
     pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = SubjectId> {
-        let _ = kind;
-        std::iter::empty()
+        self.kinds.get(kind).into_iter().flat_map(|kind| kind.members.values().copied())
     }
-    /// The subjects of a kind that have all these labels, by index, in the order of their names. `name` and `kind` count as labels.
+
+    /// The subjects of a kind that have all these labels, by index, in the order of their names, stale and gone ones too.
+    /// `name` and `kind` count as labels; an empty value means that the label is missing.
     pub fn select(&self, kind: &str, labels: &[(&str, &str)]) -> Vec<SubjectId> {
-        let _ = (kind, labels);
-        Vec::new()
+        let Some(members) = self.kinds.get(kind) else { return Vec::new() };
+        let fits = |id: &SubjectId| {
+            self.subject(*id).is_some_and(|subject| labels.iter().all(|(label, value)| subject.label(label) == *value))
+        };
+        if let Some((_, name)) = labels.iter().find(|(label, _)| *label == "name") {
+            return members.members.get(*name).copied().filter(fits).into_iter().collect();
+        }
+        members.candidates(labels).into_iter().flat_map(|some| some.values().copied()).filter(fits).collect()
     }
-    /// Whether no snapshot came for `stale_after`, or its source says that it is gone.
+
+    /// Whether no snapshot came for `stale_after`, or its source says that it is gone. So is a subject that was forgotten.
     pub fn is_stale(&self, id: SubjectId, now: Now) -> bool {
-        let _ = (id, now);
-        true
+        self.subject(id).is_none_or(|subject| subject.gone || subject.stale_at() <= now.time)
     }
-    /// When the next fresh subject turns stale.
+
+    /// When the next fresh subject turns stale: not later than now for those that [`World::turned_stale`] will tell.
     pub fn next_stale(&self) -> Option<Time> {
-        None
+        self.fresh.first().map(|(time, _)| *time)
     }
+
+    /// The subjects that turned stale since this was last asked, each once, in the order of their keys.
+    pub fn turned_stale(&mut self, now: Now) -> Vec<SubjectId> {
+        let mut stale = Vec::new();
+        while let Some((time, id)) = self.fresh.first().copied()
+            && time <= now.time
+        {
+            self.fresh.pop_first();
+            stale.push(id);
+        }
+        self.sort_by_key(&mut stale);
+        stale
+    }
+
+    /// The subjects without a snapshot for at least `after`, in the order in which their newest ones arrived.
+    pub fn forgettable(&self, now: Now, after: Duration) -> impl Iterator<Item = SubjectId> {
+        let until = (now.time - after, SubjectId(u64::MAX));
+        self.by_arrival.range(..=until).map(|(_, id)| *id)
+    }
+
+    /// All subjects with the engine time at which their newest snapshot arrived, in the order of these times.
+    pub fn by_arrival(&self) -> impl Iterator<Item = (Time, SubjectId)> {
+        self.by_arrival.iter().copied()
+    }
+
+    pub(super) fn sort_by_key(&self, ids: &mut [SubjectId]) {
+        ids.sort_by(|a, b| self.subject(*a).map(|a| &a.key).cmp(&self.subject(*b).map(|b| &b.key)));
+    }
+
     /// The newest value of a field.
+    ///
+    /// # Errors
+    /// Where the subject is gone or stale, never had the field or lacks it now, or its number is not finite.
     pub fn field(&self, id: SubjectId, field: &str, now: Now) -> Result<Value, NoData> {
-        let _ = (id, field, now);
-        Err(NoData::Gone)
+        let record = self.table.get(id).ok_or(NoData::Gone)?;
+        let never_had = || NoData::NeverHad { field: field.into() };
+        let history = record.field(field).ok_or_else(never_had)?;
+        if record.subject.gone {
+            return Err(NoData::Gone);
+        }
+        fresh_enough(record, now)?;
+        finite(history.newest().ok_or_else(|| NoData::FieldMissing { field: field.into() })?, field)
     }
+
     /// Whether the subject ever had the field.
     pub fn ever_had(&self, id: SubjectId, field: &str) -> bool {
-        let _ = (id, field);
-        false
+        self.table.get(id).is_some_and(|record| record.field(field).is_some())
     }
-    /// The names of the fields of the newest snapshot, in order.
+
+    /// The fields of the newest snapshot (of a gone subject: the last one that had any), in the order of their names.
     pub fn fields(&self, id: SubjectId) -> impl Iterator<Item = (&Arc<str>, &Value)> {
-        let _ = id;
-        std::iter::empty()
+        let fields = self.table.get(id).into_iter().flat_map(|record| &record.fields);
+        fields.filter_map(|(name, field)| Some((name, field.newest()?)))
     }
-    /// Every field name that any subject of the kind ever had, in order.
+
+    /// Every field name that any known subject of the kind ever had, in order.
     pub fn fields_of_kind(&self, kind: &str) -> impl Iterator<Item = &Arc<str>> {
-        let _ = kind;
-        std::iter::empty()
+        self.kinds.get(kind).into_iter().flat_map(Kind::fields)
     }
-    /// A window function over one field. Only number samples count.
+
+    /// The number samples of a field in `(start, end]`, in the order of their times. For graphs: they may have been given
+    /// up in part.
+    pub fn samples(&self, id: SubjectId, field: &str, start: Time, end: Time) -> impl Iterator<Item = (Time, f64)> {
+        let field = self.table.get(id).and_then(|record| record.field(field));
+        field.into_iter().flat_map(move |field| field.numbers_in(start, end))
+    }
+
+    /// A window function over one field. Only number samples count; `changes` counts those of texts and bools too.
+    ///
+    /// The window ends at now, or at the subject's newest time where that is later. A day's samples were summed up in the
+    /// order in which they came; a day has PromQL's extrapolation between its midnights, and today ends now.
+    ///
+    /// # Errors
+    /// Where the subject is stale (one that is gone still answers), never had the field, there are too few samples, or
+    /// some that the window needs are no longer kept.
     pub fn window(
         &self,
         id: SubjectId,
@@ -210,22 +205,128 @@ impl World {
         window: Window,
         now: Now,
     ) -> Result<f64, NoData> {
-        let _ = (id, function, field, window, now);
-        Err(NoData::Gone)
+        let record = self.table.get(id).ok_or(NoData::Gone)?;
+        let history = record.field(field).ok_or_else(|| NoData::NeverHad { field: field.into() })?;
+        fresh_enough(record, now)?;
+        let beyond = || NoData::BeyondHistory { question: function.question(field, window) };
+        let t = now.time.max(record.subject.time);
+        let (span, summary, changes) = match window {
+            Window::Span { length, ago } => {
+                let span = (t - ago - length, t - ago);
+                if !history.reaches(span.0) {
+                    return Err(beyond());
+                }
+                let changes = if function == WindowFn::Changes { history.changes(span.0, span.1) } else { (0, 0) };
+                (span, history.span(span.0, span.1), changes)
+            }
+            Window::Day { ago } => {
+                let (date, start, end) = self.day(ago, now).ok_or_else(beyond)?;
+                let (summary, changes) = history.day(date);
+                ((start, end.min(t)), summary, changes)
+            }
+        };
+        summary.answer(function, (field, window), span, changes)
     }
-    /// The value that a field had `ago` before now: of its last sample at or before then.
+
+    /// The value that a field had `ago` before now: of its last sample at or before then, if that is at most
+    /// `stale_after` or 5 minutes (the longer of both) older. Answers for gone subjects too.
+    ///
+    /// # Errors
+    /// Where the subject is stale, never had the field, or had no readable sample at that time.
     pub fn ago(&self, id: SubjectId, field: &str, ago: Duration, now: Now) -> Result<Value, NoData> {
-        let _ = (id, field, ago, now);
-        Err(NoData::Gone)
+        let record = self.table.get(id).ok_or(NoData::Gone)?;
+        let history = record.field(field).ok_or_else(|| NoData::NeverHad { field: field.into() })?;
+        fresh_enough(record, now)?;
+        let question = || format!("ago(\"{field}\", \"{}\")", crate::model::duration::format(ago));
+        match history.before(now.time.max(record.subject.time) - ago, lookback(record.subject.stale_after)) {
+            Past::Value(value) => finite(&value, field),
+            Past::Missing => Err(NoData::FieldMissing { field: field.into() }),
+            Past::Nothing => Err(NoData::TooFewSamples { question: question(), have: 0, need: 1 }),
+            Past::GivenUp => Err(NoData::BeyondHistory { question: question() }),
+        }
     }
-    /// Seconds that a field has had this value without a break; 0 where its newest value is another.
+
+    /// Seconds that a field has had this value without a break, by the arrival of the snapshots; 0 where its newest value
+    /// is another. A snapshot without the field and the subject's absence (gone) are breaks; silence is not, so this can be
+    /// read on a stale subject.
+    ///
+    /// # Errors
+    /// Where the subject is gone, never had the field or lacks it now, or its number is not finite.
     pub fn held(&self, id: SubjectId, field: &str, value: &Value, now: Now) -> Result<f64, NoData> {
-        let _ = (id, field, value, now);
-        Err(NoData::Gone)
+        let record = self.table.get(id).ok_or(NoData::Gone)?;
+        let history = record.field(field).ok_or_else(|| NoData::NeverHad { field: field.into() })?;
+        if record.subject.gone {
+            return Err(NoData::Gone);
+        }
+        let (newest, since) = history.held().ok_or_else(|| NoData::FieldMissing { field: field.into() })?;
+        let newest = finite(newest, field)?;
+        Ok(if same(&newest, value) { now.time.since(since.max(self.started)).as_secs_f64() } else { 0.0 })
     }
-    /// Whether no snapshot of the subject came in the window.
+
+    /// Whether no snapshot of the subject came in the window, by arrival. Can be read on stale and gone subjects.
+    ///
+    /// # Errors
+    /// Where none came, and the engine did not know the subject during the whole window, or when they came is no longer
+    /// kept.
     pub fn absent(&self, id: SubjectId, window: Window, now: Now) -> Result<bool, NoData> {
-        let _ = (id, window, now);
-        Err(NoData::Gone)
+        let record = self.table.get(id).ok_or(NoData::Gone)?;
+        let question = || format!("absent({window})");
+        let beyond = || NoData::BeyondHistory { question: question() };
+        let (any, start) = match window {
+            Window::Span { length, ago } => {
+                let end = now.time - ago;
+                (record.arrivals.any_in(end - length, end).ok_or_else(beyond)?, end - length)
+            }
+            Window::Day { ago } => {
+                let (date, start, _) = self.day(ago, now).ok_or_else(beyond)?;
+                (record.arrivals.any_on(date), start)
+            }
+        };
+        match any {
+            true => Ok(false),
+            false if start < self.started.max(record.subject.first_seen) => {
+                Err(NoData::NotWatchedLongEnough { question: question() })
+            }
+            false => Ok(true),
+        }
+    }
+
+    /// A calendar day with its borders in engine time. `None` where days are not kept for so long.
+    fn day(&self, ago: u32, now: Now) -> Option<(jiff::civil::Date, Time, Time)> {
+        if ago > DAYS_BACK {
+            return None;
+        }
+        let date = days_before(self.calendar.day_of(now.wall()), ago)?;
+        let (start, end) = self.calendar.borders(date)?;
+        Some((date, start.offset(-now.wall_offset), end.offset(-now.wall_offset)))
+    }
+}
+
+/// How far before a time a sample may be that tells the value at that time.
+pub(super) fn lookback(stale_after: Duration) -> Duration {
+    stale_after.max(MIN_LOOKBACK)
+}
+
+/// A gone subject has no more snapshots to wait for: its past can be read.
+fn fresh_enough(record: &Record, now: Now) -> Result<(), NoData> {
+    let subject = &record.subject;
+    match !subject.gone && subject.stale_at() <= now.time {
+        true => Err(NoData::Stale { since: now.wall_of(subject.arrived) }),
+        false => Ok(()),
+    }
+}
+
+fn finite(value: &Value, field: &str) -> Result<Value, NoData> {
+    match value {
+        Value::Number(number) if !number.is_finite() => Err(NoData::NotFinite { origin: field.to_string() }),
+        value => Ok(value.clone()),
+    }
+}
+
+/// Its size alone: a world is too large to be printed.
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = self.kinds.len();
+        f.debug_struct("World").field("kinds", &kinds).field("subjects", &self.len()).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,366 @@
+//! The history of one field of one subject.
+
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::civil::Date;
+
+use super::calendar::DAYS_BACK;
+use super::summary::Summary;
+use crate::model::{Time, Value};
+
+/// What one snapshot says of one field.
+#[derive(Clone, Debug)]
+pub(crate) struct Observation {
+    /// The snapshot's time.
+    pub(crate) time: Time,
+    /// When it arrived, in engine time.
+    pub(crate) arrived: Time,
+    /// The calendar day of its time.
+    pub(crate) day: Date,
+    /// The value; `None` where the snapshot lacks the field.
+    pub(crate) value: Option<Value>,
+}
+
+/// A stretch in which a field had one text or bool, without another sample between and without a gap in which
+/// [`Field::before`] would find nothing.
+#[derive(Clone, Debug)]
+struct Run {
+    first: Time,
+    last: Time,
+    value: Value,
+}
+
+/// One calendar day of a field, summed up, so that it outlives the samples. In the order of arrival.
+#[derive(Clone, Debug)]
+struct Day {
+    date: Date,
+    numbers: Summary,
+    samples: u32,
+    changes: u32,
+    last: Value,
+}
+
+impl Day {
+    fn add(&mut self, time: Time, value: &Value) {
+        self.changes += u32::from(self.samples > 0 && !same(&self.last, value));
+        self.samples += 1;
+        if let Value::Number(number) = value {
+            self.numbers.add(time, *number);
+        }
+        self.last = value.clone();
+    }
+}
+
+/// What a field was at one time in the past.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Past {
+    /// This.
+    Value(Value),
+    /// The snapshot of that time lacks the field.
+    Missing,
+    /// There is no sample near enough before.
+    Nothing,
+    /// There may have been one that is no longer kept.
+    GivenUp,
+}
+
+/// The history of one field.
+///
+/// The newest observation may yet be replaced (by one of equal time), so runs, days and `held` take it in only when a
+/// later one comes; questions add it to them.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    newest: Observation,
+    /// Finite numbers in the order of their times, the newest too.
+    numbers: VecDeque<(Time, f64)>,
+    runs: VecDeque<Run>,
+    days: Vec<Day>,
+    /// The value that the field has had without a break, and when it arrived.
+    held: Option<(Value, Time)>,
+    /// The time of the newest sample that is no longer kept.
+    given_up: Option<Time>,
+    /// Bytes of the texts in `runs`.
+    text_bytes: usize,
+}
+
+/// Whether two values are the same to a person: numbers by value, so that -0 is 0.
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+/// Whether a value can be read: numbers that are not finite cannot.
+fn readable(value: &Value) -> bool {
+    value.as_number().is_none_or(f64::is_finite)
+}
+
+fn text_len(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len() + 16,
+        Value::Number(_) | Value::Bool(_) => 0,
+    }
+}
+
+impl Field {
+    /// A field with its first observation.
+    pub(crate) fn new(first: Observation) -> Field {
+        let mut field = Field {
+            newest: first,
+            numbers: VecDeque::new(),
+            runs: VecDeque::new(),
+            days: Vec::new(),
+            held: None,
+            given_up: None,
+            text_bytes: 0,
+        };
+        field.push_newest_number();
+        field
+    }
+
+    /// What the newest snapshot says of it.
+    pub(crate) fn newest(&self) -> Option<&Value> {
+        self.newest.value.as_ref()
+    }
+
+    /// Takes the next observation. One of equal time replaces the newest; an earlier one means that the subject's clock
+    /// went back. A run of one value ends at a gap longer than `lookback`, and `held` where the subject was gone between.
+    pub(crate) fn observe(&mut self, observation: Observation, was_gone: bool, lookback: Duration) {
+        match observation.time.cmp(&self.newest.time) {
+            Ordering::Equal => {
+                let keeps_number = observation.value == self.newest.value;
+                if !keeps_number && self.numbers.back().is_some_and(|(time, _)| *time == observation.time) {
+                    self.numbers.pop_back();
+                }
+                if was_gone {
+                    self.held = None;
+                } else if keeps_number {
+                    return;
+                }
+                self.newest = observation;
+                if !keeps_number {
+                    self.push_newest_number();
+                }
+                return;
+            }
+            Ordering::Greater => self.settle(lookback),
+            Ordering::Less => {
+                self.settle(lookback);
+                self.cut(observation.time);
+            }
+        }
+        if was_gone {
+            self.held = None;
+        }
+        self.newest = observation;
+        self.push_newest_number();
+    }
+
+    fn push_newest_number(&mut self) {
+        if let Some(Value::Number(number)) = self.newest.value
+            && number.is_finite()
+        {
+            self.numbers.push_back((self.newest.time, number));
+        }
+    }
+
+    /// Takes the newest observation into runs, days and `held`, as it can no longer be replaced.
+    fn settle(&mut self, lookback: Duration) {
+        let Observation { time, arrived, day, value } = &self.newest;
+        let (time, arrived, day) = (*time, *arrived, *day);
+        let Some(value) = value.clone().filter(readable) else {
+            self.held = None;
+            return;
+        };
+        let goes_on = self.held.as_ref().is_some_and(|(held, _)| same(held, &value));
+        if !goes_on {
+            self.held = Some((value.clone(), arrived));
+        }
+        if value.as_number().is_none() {
+            match self.runs.back_mut() {
+                Some(run) if goes_on && run.last < time && time.since(run.last) <= lookback => run.last = time,
+                _ => {
+                    self.text_bytes += text_len(&value);
+                    self.runs.push_back(Run { first: time, last: time, value: value.clone() });
+                }
+            }
+        }
+        let place = self.days.partition_point(|known| known.date < day);
+        if self.days.get(place).is_none_or(|known| known.date != day) {
+            self.days.reserve_exact(1);
+            let numbers = Summary::default();
+            self.days.insert(place, Day { date: day, numbers, samples: 0, changes: 0, last: value.clone() });
+        }
+        self.days[place].add(time, &value);
+        let kept = self.days.last().and_then(|last| super::calendar::days_before(last.date, DAYS_BACK));
+        self.days.retain(|known| kept.is_none_or(|kept| known.date >= kept));
+    }
+
+    /// The subject's clock went back to `time`: samples of that time and later ones no longer have a place in the order.
+    /// Days keep them, as they sum up what came in a day and not when.
+    fn cut(&mut self, time: Time) {
+        while self.numbers.back().is_some_and(|(sample, _)| *sample >= time) {
+            self.numbers.pop_back();
+        }
+        while self.runs.back().is_some_and(|run| run.first >= time) {
+            self.runs.pop_back();
+        }
+        if let Some(run) = self.runs.back_mut() {
+            run.last = run.last.min(Time::from_micros(time.as_micros().saturating_sub(1)));
+        }
+        self.text_bytes = self.runs.iter().map(|run| text_len(&run.value)).sum();
+    }
+
+    /// Gives up the samples up to `horizon`.
+    pub(crate) fn give_up(&mut self, horizon: Time) {
+        while let Some((time, _)) = self.numbers.front().copied()
+            && time <= horizon
+            && time != self.newest.time
+        {
+            self.numbers.pop_front();
+            self.given_up = self.given_up.max(Some(time));
+        }
+        while let Some(run) = self.runs.front()
+            && run.last <= horizon
+        {
+            self.given_up = self.given_up.max(Some(run.last));
+            self.text_bytes -= text_len(&run.value);
+            self.runs.pop_front();
+        }
+    }
+
+    /// Gives up the oldest sample where the next one would need more room.
+    pub(crate) fn make_room(&mut self) {
+        if self.numbers.len() > 1
+            && self.numbers.len() == self.numbers.capacity()
+            && let Some((time, _)) = self.numbers.pop_front()
+        {
+            self.given_up = self.given_up.max(Some(time));
+        }
+        if self.runs.len() > 1
+            && self.runs.len() == self.runs.capacity()
+            && let Some(run) = self.runs.pop_front()
+        {
+            self.given_up = self.given_up.max(Some(run.last));
+            self.text_bytes -= text_len(&run.value);
+        }
+    }
+
+    /// Returns room that is no longer used.
+    pub(crate) fn shrink(&mut self) {
+        self.numbers.shrink_to(self.numbers.len() + self.numbers.len() / 8);
+        self.runs.shrink_to(self.runs.len());
+    }
+
+    /// Whether nothing is left of it but its name.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.newest.value.is_none() && self.numbers.is_empty() && self.runs.is_empty() && self.days.is_empty()
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Field>()
+            + self.numbers.capacity() * size_of::<(Time, f64)>()
+            + self.runs.capacity() * size_of::<Run>()
+            + self.days.capacity() * size_of::<Day>()
+            + self.text_bytes
+            + self.newest.value.as_ref().map_or(0, text_len)
+    }
+
+    /// Whether every sample after `start` is still kept.
+    pub(crate) fn reaches(&self, start: Time) -> bool {
+        self.given_up.is_none_or(|given_up| given_up <= start)
+    }
+
+    /// The number samples in `(start, end]`, in the order of their times.
+    pub(crate) fn numbers_in(&self, start: Time, end: Time) -> impl Iterator<Item = (Time, f64)> {
+        let from = self.numbers.partition_point(|(time, _)| *time <= start);
+        let to = self.numbers.partition_point(|(time, _)| *time <= end);
+        self.numbers.range(from..to.max(from)).copied()
+    }
+
+    /// Sums up the number samples in `(start, end]`.
+    pub(crate) fn span(&self, start: Time, end: Time) -> Summary {
+        let mut summary = Summary::default();
+        self.numbers_in(start, end).for_each(|(time, value)| summary.add(time, value));
+        summary
+    }
+
+    /// How often the value changed between samples in `(start, end]`, and whether (1) or not (0) there are samples.
+    pub(crate) fn changes(&self, start: Time, end: Time) -> (usize, usize) {
+        let newest = self.newest.value.as_ref().filter(|value| value.as_number().is_none());
+        let newest = newest.map(|value| (self.newest.time, self.newest.time, value.clone()));
+        let runs = self.runs.iter().map(|run| (run.first, run.last, run.value.clone()));
+        let mut runs = runs.chain(newest).filter(|(first, last, _)| *last > start && *first <= end).peekable();
+        let mut numbers = self.numbers_in(start, end).map(|(time, value)| (time, Value::Number(value))).peekable();
+        let (mut changes, mut before): (usize, Option<Value>) = (0, None);
+        loop {
+            let run_is_next = match (runs.peek(), numbers.peek()) {
+                (Some(run), Some(number)) => run.0 < number.0,
+                (run, _) => run.is_some(),
+            };
+            let next = if run_is_next {
+                runs.next().map(|(_, _, value)| value)
+            } else {
+                numbers.next().map(|(_, value)| value)
+            };
+            let Some(next) = next else {
+                return (changes, usize::from(before.is_some()));
+            };
+            changes += usize::from(before.is_some_and(|before| !same(&before, &next)));
+            before = Some(next);
+        }
+    }
+
+    /// The summary of one calendar day, how often the value changed in it, and of how many samples.
+    pub(crate) fn day(&self, date: Date) -> (Summary, (usize, usize)) {
+        let mut day = self.days.iter().find(|day| day.date == date).cloned();
+        if let Some(value) = self.newest.value.as_ref().filter(|value| readable(value))
+            && self.newest.day == date
+        {
+            let empty = || Day { date, numbers: Summary::default(), samples: 0, changes: 0, last: value.clone() };
+            day.get_or_insert_with(empty).add(self.newest.time, value);
+        }
+        match day {
+            Some(day) => (day.numbers, (day.changes as usize, day.samples as usize)),
+            None => (Summary::default(), (0, 0)),
+        }
+    }
+
+    /// What it was at `time`: its last sample at or before then that is at most `lookback` older.
+    pub(crate) fn before(&self, time: Time, lookback: Duration) -> Past {
+        let oldest = time - lookback;
+        if self.newest.time <= time {
+            match &self.newest.value {
+                None if self.newest.time >= oldest => return Past::Missing,
+                Some(value) if self.newest.time >= oldest => return Past::Value(value.clone()),
+                _ => return Past::Nothing,
+            }
+        }
+        let number = self.numbers.partition_point(|(sample, _)| *sample <= time).checked_sub(1);
+        let number = number.map(|index| self.numbers[index]).map(|(time, value)| (time, Value::Number(value)));
+        let run = self.runs.partition_point(|run| run.first <= time).checked_sub(1);
+        let run = run.map(|index| &self.runs[index]).map(|run| (run.last.min(time), run.value.clone()));
+        let latest = match (number, run) {
+            (Some(number), Some(run)) => Some(if run.0 > number.0 { run } else { number }),
+            (number, run) => number.or(run),
+        };
+        match latest {
+            Some((found, value)) if found >= oldest => Past::Value(value),
+            _ if self.given_up.is_some_and(|given_up| given_up >= oldest) => Past::GivenUp,
+            _ => Past::Nothing,
+        }
+    }
+
+    /// The newest value, and when the first snapshot arrived since which it is the same without a break.
+    pub(crate) fn held(&self) -> Option<(&Value, Time)> {
+        let value = self.newest.value.as_ref()?;
+        match &self.held {
+            Some((held, since)) if same(held, value) => Some((value, *since)),
+            _ => Some((value, self.newest.arrived)),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Taking in a batch: order, duplicates, ownership, what exists.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::arrivals::Arrivals;
+use super::batch::MAX_AHEAD;
+use super::field::{Field, Observation};
+use super::table::Record;
+use super::world::lookback;
+use super::{Batch, BatchReport, Refusal, Source, Subject, SubjectId, World};
+use crate::model::{Labels, Now, Snapshot, SubjectKey, Time};
+
+/// What one snapshot did.
+enum Outcome {
+    /// The subject is judged.
+    Taken,
+    /// The subject is gone, and was not before.
+    Gone,
+    /// It says that what was gone, or never known, does not exist.
+    StillGone,
+    Duplicate,
+}
+
+impl World {
+    /// Takes one input.
+    ///
+    /// Several snapshots of one subject are recorded in the order of their times, whatever their order in the batch, and
+    /// the subject is judged once. A subject that is stale and whose clock went back is taken up anew: samples that would
+    /// come after the new ones are given up.
+    pub fn ingest(&mut self, now: Now, batch: Batch) -> BatchReport {
+        let Batch { source, snapshots, complete } = batch;
+        let mut report = BatchReport::default();
+        let mut snapshots: Vec<(usize, Snapshot)> = snapshots.into_iter().enumerate().collect();
+        snapshots.sort_by(|(_, a), (_, b)| a.subject.cmp(&b.subject).then(a.time.cmp(&b.time)));
+        let mut named = BTreeSet::new();
+        let mut snapshots = snapshots.into_iter().peekable();
+        while let Some(first) = snapshots.next() {
+            let key = first.1.subject.clone();
+            let mut of_subject = vec![first];
+            while let Some(next) = snapshots.next_if(|(_, next)| next.subject == key) {
+                of_subject.push(next);
+            }
+            let id = self.ingest_subject(now, &source, &key, of_subject, &mut report);
+            if !complete.is_empty() {
+                named.extend(id);
+            }
+        }
+        for kind in &complete {
+            let Some(members) = self.kinds.get(kind) else { continue };
+            let missing: Vec<SubjectId> =
+                members.of_source(&source.name).filter(|member| !named.contains(member)).collect();
+            report.gone.extend(missing.into_iter().filter(|member| self.leave(*member)));
+        }
+        self.sort_by_key(&mut report.gone);
+        report.refused.sort_by_key(|(index, _)| *index);
+        report
+    }
+
+    /// Takes the snapshots of one subject, which are in the order of their times.
+    fn ingest_subject(
+        &mut self,
+        now: Now,
+        source: &Source,
+        key: &SubjectKey,
+        snapshots: Vec<(usize, Snapshot)>,
+        report: &mut BatchReport,
+    ) -> Option<SubjectId> {
+        let mut id = self.find(&key.kind, &key.name);
+        let known = id.and_then(|id| self.subject(id));
+        if let Some(owner) = known.map(|subject| subject.source.clone()).filter(|owner| **owner != *source.name) {
+            let refusal = Refusal::OtherSource { owner };
+            report.refused.extend(snapshots.into_iter().map(|(index, _)| (index, refusal.clone())));
+            return id;
+        }
+        let latest = now.time + MAX_AHEAD;
+        let newest_here = snapshots.iter().map(|(_, snapshot)| snapshot.time).filter(|time| *time <= latest).max();
+        let mut clock_went_back = known.is_some_and(|subject| {
+            subject.stale_at() <= now.time && newest_here.is_some_and(|here| here < subject.time)
+        });
+        let (mut judged, mut gone) = (false, false);
+        for (index, snapshot) in snapshots {
+            let newest = id.and_then(|id| self.subject(id)).map(|subject| subject.time);
+            let outcome = match newest {
+                _ if snapshot.time > latest => Err(Refusal::Ahead),
+                Some(newest) if snapshot.time < newest && !clock_went_back => Err(Refusal::Late { newest }),
+                _ => self.ingest_one(now, source, &mut id, snapshot),
+            };
+            match outcome {
+                Ok(outcome) => {
+                    clock_went_back = false;
+                    match outcome {
+                        Outcome::Duplicate => report.duplicates += 1,
+                        Outcome::Taken => (judged, gone) = (true, false),
+                        Outcome::Gone => (judged, gone) = (false, true),
+                        Outcome::StillGone => {}
+                    }
+                    report.taken += usize::from(!matches!(outcome, Outcome::Duplicate));
+                }
+                Err(refusal) => report.refused.push((index, refusal)),
+            }
+        }
+        report.judged.extend(id.filter(|_| judged));
+        report.gone.extend(id.filter(|_| gone));
+        id
+    }
+
+    fn ingest_one(
+        &mut self,
+        now: Now,
+        source: &Source,
+        id: &mut Option<SubjectId>,
+        snapshot: Snapshot,
+    ) -> Result<Outcome, Refusal> {
+        if let Some(id) = *id {
+            if snapshot.gone {
+                return Ok(self.say_gone(now, id, snapshot.time));
+            }
+            if self.table.get(id).is_some_and(|record| repeats(record, &snapshot)) {
+                return Ok(Outcome::Duplicate);
+            }
+        } else if snapshot.gone {
+            return Ok(Outcome::StillGone);
+        }
+        self.check_room(*id, &snapshot)?;
+        let id = *id.get_or_insert_with(|| self.add_subject(now, source, &snapshot));
+        self.record(now, source, id, snapshot);
+        Ok(Outcome::Taken)
+    }
+
+    /// The source says of a known subject that it is gone.
+    fn say_gone(&mut self, now: Now, id: SubjectId, time: Time) -> Outcome {
+        if let Some(record) = self.table.get_mut(id) {
+            self.fresh.remove(&(record.subject.stale_at(), id));
+            self.by_arrival.remove(&(record.subject.arrived, id));
+            record.subject.time = time;
+            record.subject.arrived = now.time;
+            self.by_arrival.insert((now.time, id));
+        }
+        if self.leave(id) { Outcome::Gone } else { Outcome::StillGone }
+    }
+
+    /// Marks a subject as gone. `false` where it was already.
+    fn leave(&mut self, id: SubjectId) -> bool {
+        let Some(record) = self.table.get_mut(id) else { return false };
+        self.fresh.remove(&(record.subject.stale_at(), id));
+        !std::mem::replace(&mut record.subject.gone, true)
+    }
+
+    fn add_subject(&mut self, now: Now, source: &Source, snapshot: &Snapshot) -> SubjectId {
+        let SubjectKey { kind, name } = &snapshot.subject;
+        let kind = self.kinds.get_key_value(kind).map_or(kind, |(known, _)| known).clone();
+        let subject = Subject {
+            key: SubjectKey { kind: kind.clone(), name: name.clone() },
+            labels: Default::default(),
+            time: snapshot.time,
+            arrived: now.time,
+            first_seen: now.time,
+            source: source.name.clone(),
+            stale_after: source.stale_after,
+            gone: false,
+        };
+        let record = Record { subject, fields: Vec::new(), arrivals: Arrivals::default(), observed: snapshot.time };
+        self.bytes += record.bytes();
+        let id = self.table.insert(record);
+        self.kinds.entry(kind).or_default().insert(id, name, &source.name);
+        id
+    }
+
+    /// Records a snapshot of a known subject as its newest one.
+    fn record(&mut self, now: Now, source: &Source, id: SubjectId, snapshot: Snapshot) {
+        let day = self.calendar.remember_day_of(now.wall_of(snapshot.time));
+        let today = self.calendar.day_of(now.wall());
+        let is_short = self.relieve();
+        let Some(record) = self.table.get_mut(id) else { return };
+        let Some(kind) = self.kinds.get_mut(&record.subject.key.kind) else { return };
+        let bytes_before = record.bytes();
+        self.fresh.remove(&(record.subject.stale_at(), id));
+        self.by_arrival.remove(&(record.subject.arrived, id));
+
+        let subject = &mut record.subject;
+        if !same_labels(&subject.labels, &snapshot.labels) {
+            kind.unlabel(&subject.labels, &subject.key.name);
+            subject.labels = kind.label(&snapshot.labels, &subject.key.name, id);
+        }
+        let was_gone = std::mem::replace(&mut subject.gone, false);
+        (subject.time, subject.arrived, subject.stale_after) = (snapshot.time, now.time, source.stale_after);
+        record.observed = snapshot.time;
+        let lookback = lookback(source.stale_after);
+        let horizon = snapshot.time - self.kept - lookback;
+
+        record.arrivals.give_up(now.time - self.kept - lookback);
+        if is_short {
+            record.arrivals.make_room();
+        }
+        record.arrivals.push(now.time, today);
+
+        let observation = |value| Observation { time: snapshot.time, arrived: now.time, day, value };
+        let mut seen = snapshot.fields.into_iter().peekable();
+        let mut new: Vec<(Arc<str>, Field)> = Vec::new();
+        let mut add = |name, value| new.push((kind.add_field(name), Field::new(observation(Some(value)))));
+        for (name, field) in &mut record.fields {
+            while let Some((unknown, value)) = seen.next_if(|(seen, _)| seen < name) {
+                add(unknown, value);
+            }
+            let value = seen.next_if(|(seen, _)| seen == name).map(|(_, value)| value);
+            field.give_up(horizon);
+            if is_short {
+                field.make_room();
+            }
+            field.observe(observation(value), was_gone, lookback);
+        }
+        seen.for_each(|(unknown, value)| add(unknown, value));
+        if !new.is_empty() {
+            record.fields.reserve_exact(new.len());
+            record.fields.extend(new);
+            record.fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+        }
+
+        self.fresh.insert((record.subject.stale_at(), id));
+        self.by_arrival.insert((now.time, id));
+        self.bytes = self.bytes - bytes_before + record.bytes();
+    }
+}
+
+/// Whether a snapshot says again what the subject's newest one said.
+fn repeats(record: &Record, snapshot: &Snapshot) -> bool {
+    let known = record.fields.iter().filter_map(|(name, field)| Some((name, field.newest()?)));
+    snapshot.time == record.observed
+        && same_labels(&record.subject.labels, &snapshot.labels)
+        && known.eq(&snapshot.fields)
+}
+
+/// Whether the labels of a snapshot are those that are known: an empty one is a missing one.
+fn same_labels(known: &Labels, labels: &Labels) -> bool {
+    known.iter().eq(labels.iter().filter(|(_, value)| !value.is_empty()))
+}
