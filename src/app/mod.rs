@@ -1,1 +1,21 @@
-//! To be filled.
+//! Wiring: start, stop, reload, supervision.
+//!
+//! Everything that decides is elsewhere and pure; this reads the clock, the files and the signals, and moves data.
+
+mod clock;
+mod tasks;
+
+pub use clock::Clock;
+pub use tasks::{Fatal, Status, TaskStatus, Tasks};
+
+/// An error with all its causes, as one line: `cannot read rules/: permission denied`.
+pub(crate) fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

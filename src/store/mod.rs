@@ -1,1 +1,95 @@
-//! To be filled.
+//! What must outlive a step: events, notifications, delivery attempts, and the last good text of each file.
+//!
+//! [`Store`] is the one writer and is owned by one thread; [`Reader`] answers the API from any thread. Nothing in the
+//! traits speaks of a kind of storage, so that an embedded database and a shared one fit them alike. [`Memory`] keeps
+//! everything within bounds and nothing over a restart: it is the lab's store, and the daemon's without a database.
+
+#[cfg(test)]
+mod conformance;
+mod memory;
+mod record;
+
+use std::sync::Arc;
+
+pub use memory::{Bounds, Memory};
+pub use record::{Attempt, AttemptResult, Delivery, DeliveryState, Firing, FiringFilter, Record, Text};
+
+use crate::engine::{Event, Suppressed};
+use crate::model::{FiringId, NotificationId};
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The storage refused to write: a full disk, a lost connection. What was given is not stored, and may be given again.
+    #[error("the store cannot write {what}")]
+    Write {
+        /// What was to be written: "12 steps".
+        what: String,
+        /// What the storage says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The storage could not be read.
+    #[error("the store cannot read {what}")]
+    Read {
+        /// What was asked for.
+        what: String,
+        /// What the storage says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// The writing side of a store. There is one, on one thread.
+pub trait Store: Send {
+    /// Writes records, all of them or none: one transaction, whatever their number.
+    ///
+    /// A record that is already stored (the same step, the same attempt) changes nothing, so what failed half-known may
+    /// be given again.
+    ///
+    /// # Errors
+    /// Where the storage refuses; then nothing of the batch is stored.
+    fn commit(&mut self, batch: &[Record]) -> Result<(), Error>;
+
+    /// The reading side. It sees everything that was committed before it is asked.
+    fn reader(&self) -> Arc<dyn Reader>;
+}
+
+/// The reading side of a store, shared by everyone who asks.
+pub trait Reader: Send + Sync {
+    /// The sequence of the newest stored step; `None` in an empty store.
+    ///
+    /// # Errors
+    /// Where the storage cannot be read, as for all of these.
+    fn last_sequence(&self) -> Result<Option<u64>, Error>;
+
+    /// Firings, newest raise first (then by id), at most `filter.limit` of them.
+    fn firings(&self, filter: &FiringFilter) -> Result<Vec<Firing>, Error>;
+
+    /// One firing.
+    fn firing(&self, id: &FiringId) -> Result<Option<Firing>, Error>;
+
+    /// The events of one firing, oldest first.
+    fn events_of(&self, id: &FiringId) -> Result<Vec<Event>, Error>;
+
+    /// The newest events of all firings, newest first.
+    fn recent_events(&self, limit: usize) -> Result<Vec<Event>, Error>;
+
+    /// What channels were told of one firing, oldest first.
+    fn deliveries_of(&self, id: &FiringId) -> Result<Vec<Delivery>, Error>;
+
+    /// What a channel was not told of one firing, oldest first, with the reasons.
+    fn suppressed_of(&self, id: &FiringId) -> Result<Vec<Suppressed>, Error>;
+
+    /// One notification with its attempts.
+    fn delivery(&self, id: &NotificationId) -> Result<Option<Delivery>, Error>;
+
+    /// Notifications that are neither delivered nor dead, oldest first: what an outbox starts from.
+    fn waiting(&self) -> Result<Vec<Delivery>, Error>;
+
+    /// The newest notifications of all channels, newest first.
+    fn recent_deliveries(&self, limit: usize) -> Result<Vec<Delivery>, Error>;
+
+    /// The last good text of each file, by path relative to the project folder.
+    fn texts(&self) -> Result<Vec<Text>, Error>;
+}
