@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::history::{SubjectId, World};
 use crate::model::{ChannelName, Labels, Level, Now, RuleName};
-
-use super::{Fault, Judgement};
 
 /// What a rule judges.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +86,35 @@ pub struct Context {
     pub now: Now,
     /// What is judged.
     pub target: Target,
+    /// The zone of the calendar functions.
+    pub zone: jiff::tz::TimeZone,
+    /// What is left to the rule in this step.
+    pub budget: Arc<StepBudget>,
+}
+
+/// The operations that one rule may use in one step, over all subjects. Make one for each rule and step, and share it
+/// between the evaluations.
+#[derive(Debug)]
+pub struct StepBudget {
+    left: AtomicU64,
+}
+
+impl Default for StepBudget {
+    fn default() -> StepBudget {
+        StepBudget { left: AtomicU64::new(super::budget::PER_STEP) }
+    }
+}
+
+impl StepBudget {
+    /// The operations that are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// Counts what an evaluation used.
+    pub(crate) fn spend(&self, operations: u64) {
+        self.left.store(self.left().saturating_sub(operations), Ordering::Relaxed);
+    }
 }
 
 /// A rule that can be judged.
@@ -126,34 +154,6 @@ pub struct Rule {
     pub fingerprint: u64,
     /// What it runs.
     pub(crate) program: super::program::Program,
-}
-
-impl Rule {
-    /// Judges one subject or set. `on` says of each level (in the order of `levels`) whether it is on, so that `clear` is asked.
-    ///
-    /// Never panics and always ends: operations, time, sizes and depth are bounded.
-    pub fn judge(&self, context: &Context, on: &[bool]) -> Judgement {
-        let _ = (context, on);
-        unreachable!("rules are made by the loader")
-    }
-
-    /// Whether `where` takes a subject, as for the members of a set.
-    pub fn takes(&self, context: &Context) -> super::Verdict {
-        let _ = context;
-        unreachable!("rules are made by the loader")
-    }
-
-    /// The level of an alert of a rule without levels.
-    pub fn level(&self, context: &Context) -> Result<Level, Fault> {
-        let _ = context;
-        unreachable!("rules are made by the loader")
-    }
-
-    /// The alert's message, one line.
-    pub fn message(&self, context: &Context) -> Result<String, Fault> {
-        let _ = context;
-        unreachable!("rules are made by the loader")
-    }
 }
 
 /// All rules that are in force, by name.

@@ -1,0 +1,136 @@
+//! The one place that makes a Rhai engine: every limit is set here, and everything that is off is turned off here.
+//!
+//! Choices, with the reasons:
+//! - Every limit is set explicitly: Rhai's defaults differ between debug and release builds, and most are "unlimited".
+//! - [`OptimizationLevel::None`]: even `Simple` drops code together with its errors, and folds constants.
+//! - Fast operators are off, so that the operators of [`super::number`] are asked; why, and what it costs, is said there.
+//! - Operations are counted by [`super::budget`], because Rhai forgets what closures used that native functions call.
+//! - Subjects and sets reach closures by value (`on_var`): a closure inside a chain on `s` that uses `s` itself would
+//!   else end in "data race detected", and only when it is reached.
+
+use rhai::module_resolvers::DummyModuleResolver;
+use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Position};
+
+use crate::history::SubjectId;
+use crate::model::NoData;
+
+use super::budget::{self, Exhausted};
+use super::{host, number};
+
+/// Depth of function calls. The interpreter recurses natively: this many frames fit in a thread of 2 MiB in debug builds too.
+const MAX_CALL_LEVELS: usize = 24;
+/// Depth of expressions at the top level of a file.
+const MAX_EXPR_DEPTH: usize = 64;
+/// Depth of expressions inside functions and closures.
+const MAX_FN_EXPR_DEPTH: usize = 32;
+/// Bytes of one text.
+const MAX_STRING_SIZE: usize = 64 * 1024;
+/// Items of one array with all that is in it; bounds the depth of nesting too.
+const MAX_ARRAY_SIZE: usize = 10_000;
+/// Entries of one map with all that is in it.
+const MAX_MAP_SIZE: usize = 10_000;
+/// Variables of one scope.
+const MAX_VARIABLES: usize = 1_000;
+/// Functions and closures of one file.
+const MAX_FUNCTIONS: usize = 10_000;
+/// Imports of one file.
+const MAX_MODULES: usize = 100;
+
+/// Why an evaluation ended before its end. A script cannot catch it.
+#[derive(Clone, Debug)]
+pub(crate) enum Stop {
+    /// There is no answer. `subject` is who was asked, `None` for a set.
+    NoData {
+        /// Why.
+        reason: NoData,
+        /// Who was asked.
+        subject: Option<SubjectId>,
+    },
+    /// It used up what it may.
+    Exhausted(Exhausted),
+}
+
+impl Stop {
+    /// The stop as Rhai carries it: past `try` and `catch`.
+    pub(crate) fn into_error(self) -> Box<EvalAltResult> {
+        Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(self), Position::NONE))
+    }
+
+    /// The stop inside an error, where it is one.
+    pub(crate) fn of(error: &EvalAltResult) -> Option<Stop> {
+        match error.unwrap_inner() {
+            EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<Stop>(),
+            _ => None,
+        }
+    }
+}
+
+/// No data, as a native function raises it.
+pub(crate) fn no_data(reason: NoData) -> Box<EvalAltResult> {
+    Stop::NoData { reason, subject: None }.into_error()
+}
+
+/// A fault of the script, as a native function raises it; Rhai adds the position of the call.
+pub(crate) fn fault(message: impl Into<String>) -> Box<EvalAltResult> {
+    Box::new(EvalAltResult::ErrorRuntime(message.into().into(), Position::NONE))
+}
+
+/// Counts the work of a native function's own loop.
+pub(crate) fn spend(operations: u64) -> Result<(), Box<EvalAltResult>> {
+    budget::spend(operations).map_err(|exhausted| Stop::Exhausted(exhausted).into_error())
+}
+
+/// The engine for rules: limits, operators and all host functions.
+///
+/// The loader adds what only exists while a file loads (`rule`, `param`) and its module resolver
+/// ([`Engine::set_module_resolver`]); until then every `import` fails. What runs on the engine runs inside
+/// [`budget::run`].
+pub(crate) fn engine() -> Engine {
+    let mut engine = Engine::new();
+    engine
+        .set_optimization_level(OptimizationLevel::None)
+        .set_fast_operators(false)
+        .set_strict_variables(true)
+        .set_fail_on_invalid_map_property(true)
+        .set_allow_shadowing(true)
+        .set_max_call_levels(MAX_CALL_LEVELS)
+        .set_max_expr_depths(MAX_EXPR_DEPTH, MAX_FN_EXPR_DEPTH)
+        .set_max_string_size(MAX_STRING_SIZE)
+        .set_max_array_size(MAX_ARRAY_SIZE)
+        .set_max_map_size(MAX_MAP_SIZE)
+        .set_max_variables(MAX_VARIABLES)
+        .set_max_functions(MAX_FUNCTIONS)
+        .set_max_modules(MAX_MODULES)
+        // A second net: `budget` stops long before.
+        .set_max_operations(budget::PER_STEP.max(budget::PER_LOAD) * 2)
+        .set_module_resolver(DummyModuleResolver::new())
+        .disable_symbol("eval")
+        .on_progress(|_| match budget::spend(1) {
+            Ok(()) => None,
+            Err(exhausted) => Some(Dynamic::from(Stop::Exhausted(exhausted))),
+        })
+        .on_print(budget::print)
+        .on_debug(|text, _, position| budget::print(&format!("{position:?}: {text}")));
+    #[expect(deprecated, reason = "Rhai marks the hook as volatile by this attribute")]
+    engine.on_var(|name, _, context| Ok(context.scope().get(name).and_then(host::by_value)));
+    turn_off(&mut engine);
+    number::register(&mut engine);
+    host::register(&mut engine);
+    engine
+}
+
+/// Functions of Rhai's standard library that block or read the clock. They are overridden and not disabled as symbols,
+/// because a disabled symbol could not be a field's name either.
+fn turn_off(engine: &mut Engine) {
+    fn sleep() -> Result<(), Box<EvalAltResult>> {
+        Err(fault("`sleep` is off in rules: use `hold` for a condition that must stay true for a while"))
+    }
+    engine.register_fn("sleep", |_: i64| sleep());
+    engine.register_fn("sleep", |_: f64| sleep());
+    engine.register_fn("timestamp", || -> Result<(), Box<EvalAltResult>> {
+        Err(fault("`timestamp` is off in rules: use `now()`, the time of the evaluation in Unix seconds"))
+    });
+}
+
+#[cfg(test)]
+mod tests;
