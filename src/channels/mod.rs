@@ -1,1 +1,182 @@
 //! Channels: where notifications go.
+//!
+//! A kind has three parts: [`Channel::render`] (pure, the same for every attempt, secrets as named holes),
+//! [`Channel::seal`] (pure: secrets, timestamps, signatures), and a transport (HTTP, SMTP, terminal), which makes one
+//! attempt; [`Channel::judge`] reads what an HTTP receiver answered. When to try again is the outbox's decision.
+//! A new kind is one file, and one line in [`KINDS`].
+
+mod clean;
+mod console;
+mod file;
+pub mod http;
+pub mod message;
+mod request;
+mod smtp;
+mod terminal;
+mod verdict;
+mod webhook;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use file::{File, parse};
+pub use message::{Locale, Texts};
+pub use request::{Attempt, HttpCall, Masked, RenderError, Request, SealError, Sealed, Secrets};
+pub use smtp::Mail;
+pub use terminal::{Captured, Stdout, Terminal};
+pub use verdict::{Reply, Verdict};
+
+use crate::diagnostic::Diagnostic;
+use crate::model::{ChannelName, Notification, Time};
+use message::{Escape, Message, Template};
+
+/// A kind of channel.
+pub struct Kind {
+    /// What a channel file says as its `type`.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+    /// Makes a channel of a file, or tells all of the file's problems.
+    pub build: fn(&File<'_>) -> Result<Box<dyn Channel>, Vec<Diagnostic>>,
+}
+
+/// All kinds.
+pub const KINDS: &[Kind] = &[console::KIND, webhook::KIND];
+
+/// A channel of some kind.
+pub trait Channel: Send + Sync + fmt::Debug {
+    /// What will be sent: the same for every attempt, with named holes where secrets go. Pure.
+    ///
+    /// # Errors
+    /// Where the notification cannot be told by this kind.
+    fn render(&self, notification: &Notification, wording: &Wording<'_>) -> Result<Request, RenderError>;
+
+    /// The request made ready to go out once: secrets, timestamps, signatures. Pure.
+    ///
+    /// # Errors
+    /// Where the request was rendered by another channel.
+    fn seal(&self, request: &Request, attempt: &Attempt) -> Result<Sealed, SealError>;
+
+    /// What the answer of an HTTP receiver means.
+    fn judge(&self, reply: &Reply) -> Verdict {
+        verdict::by_status(reply)
+    }
+
+    /// How many notifications may be on their way at once.
+    fn concurrency(&self) -> usize {
+        4
+    }
+
+    /// How long one attempt may take, where the file does not say it.
+    fn default_timeout(&self) -> Duration {
+        Duration::from_secs(15)
+    }
+}
+
+/// How a channel words its messages: what all channels share, and its own templates.
+#[derive(Clone, Copy, Debug)]
+pub struct Wording<'a> {
+    texts: &'a Texts,
+    template: &'a Template,
+}
+
+impl Wording<'_> {
+    /// The notification in words.
+    pub fn message(&self, notification: &Notification, escape: Escape) -> Message {
+        self.texts.message(notification, self.template, escape)
+    }
+
+    /// The time of day of the configured zone.
+    pub fn time_of_day(&self, time: Time) -> String {
+        self.texts.time_of_day(time)
+    }
+}
+
+/// A channel as its file configures it.
+#[derive(Debug)]
+pub struct Configured {
+    name: ChannelName,
+    kind: &'static str,
+    channel: Box<dyn Channel>,
+    template: Template,
+    timeout: Duration,
+}
+
+impl Configured {
+    /// Its name: the file's stem.
+    pub fn name(&self) -> &ChannelName {
+        &self.name
+    }
+
+    /// The name of its kind.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// How many notifications may be on their way at once, at least 1.
+    pub fn concurrency(&self) -> usize {
+        self.channel.concurrency().max(1)
+    }
+
+    /// The exact request for a notification, with named holes where secrets go. Pure.
+    ///
+    /// # Errors
+    /// Where the notification cannot be told by this kind.
+    pub fn render(&self, notification: &Notification, texts: &Texts) -> Result<Request, RenderError> {
+        self.channel.render(notification, &Wording { texts, template: &self.template })
+    }
+
+    /// The request made ready to go out once. Pure.
+    ///
+    /// # Errors
+    /// Where the request was rendered by another channel.
+    pub fn seal(&self, request: &Request, attempt: &Attempt) -> Result<Sealed, SealError> {
+        self.channel.seal(request, attempt)
+    }
+
+    /// Makes one attempt.
+    pub async fn attempt(&self, transport: &Transport, request: &Request, attempt: &Attempt) -> Verdict {
+        match self.seal(request, attempt) {
+            Err(error) => Verdict::permanent(error.to_string()),
+            Ok(Sealed::Http(call)) => match http::call(&transport.http, &call, self.timeout, attempt.time).await {
+                Ok(reply) => self.channel.judge(&reply),
+                Err(verdict) => verdict,
+            },
+            Ok(Sealed::Mail(mail)) => smtp::send(&mail, self.timeout).await,
+            Ok(Sealed::Terminal { level, over, title, text }) => {
+                let lines = terminal::lines(level, over, &title, &text, transport.terminal.colours());
+                transport.print(lines, self.timeout).await
+            }
+        }
+    }
+}
+
+/// What attempts are made with: shared by all channels.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    http: reqwest::Client,
+    terminal: Arc<dyn Terminal>,
+}
+
+impl Transport {
+    /// A transport that prints on `terminal`.
+    ///
+    /// # Errors
+    /// Where no HTTP client can be made, as without a store of certificates.
+    pub fn new(terminal: Arc<dyn Terminal>) -> Result<Transport, reqwest::Error> {
+        Ok(Transport { http: http::client()?, terminal })
+    }
+
+    async fn print(&self, lines: String, timeout: Duration) -> Verdict {
+        let terminal = self.terminal.clone();
+        // Whoever reads our output may stop reading: that must hold nobody but this channel.
+        let written = tokio::task::spawn_blocking(move || terminal.write(&lines));
+        match tokio::time::timeout(timeout, written).await {
+            Ok(Ok(Ok(()))) => Verdict::Ok,
+            Ok(Ok(Err(error))) => Verdict::retry(format!("cannot write to the terminal: {error}")),
+            Ok(Err(_)) => Verdict::retry("writing to the terminal broke off"),
+            Err(_) => Verdict::retry("the terminal takes no more lines"),
+        }
+    }
+}

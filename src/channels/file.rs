@@ -1,0 +1,269 @@
+//! A channel file: first what is common to all kinds, then the rest as its kind reads it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::message::{Template, Texts};
+use super::request::{Masked, Secrets};
+use super::{Configured, KINDS, Kind};
+use crate::config::{Document, Secret, Spanned, Surroundings, Text};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::model::{ChannelName, duration};
+
+/// Keys that every kind has.
+const COMMON: [&str; 3] = ["type", "template", "timeout"];
+/// No attempt may take longer: the outbox waits for it.
+const MAX_TIMEOUT: Duration = Duration::from_secs(300);
+
+#[derive(Debug, Deserialize)]
+struct Common {
+    template: Option<TemplateKeys>,
+    timeout: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TemplateKeys {
+    title: Option<Spanned<String>>,
+    text: Option<Spanned<String>>,
+}
+
+/// A channel file, as the builder of a kind sees it.
+pub struct File<'a> {
+    document: &'a Document,
+    name: &'a ChannelName,
+}
+
+/// Reads a channel file. `name` is the channel's, `label` the file's as people know it: `channels/ops.yaml`.
+///
+/// # Errors
+/// Every problem of the file.
+pub fn parse(
+    name: &ChannelName,
+    label: impl Into<Arc<str>>,
+    text: &str,
+    surroundings: &dyn Surroundings,
+) -> Result<Configured, Vec<Diagnostic>> {
+    let label: Arc<str> = label.into();
+    if !is_name(name.as_str()) {
+        let problem = Diagnostic::of_file(label, format!("`{name}` cannot be the name of a channel"));
+        return Err(vec![problem.with_hint("name the file with letters, digits, `-`, `_` and `.`")]);
+    }
+    let document = Document::parse(label, text, surroundings).map_err(without_addresses)?;
+    read(&document, name).map_err(without_addresses)
+}
+
+fn read(document: &Document, name: &ChannelName) -> Result<Configured, Vec<Diagnostic>> {
+    let kind = kind(document)?;
+    let (common, mut problems) = common(document);
+    let built = (kind.build)(&File { document, name });
+    match (built, common) {
+        (Ok(channel), Some((template, timeout))) if problems.is_empty() => {
+            let timeout = timeout.unwrap_or(channel.default_timeout());
+            Ok(Configured { name: name.clone(), kind: kind.name, channel, template, timeout })
+        }
+        (built, _) => {
+            problems.extend(built.err().unwrap_or_default());
+            problems.sort_by(|a, b| (a.line, a.column, &a.message).cmp(&(b.line, b.column, &b.message)));
+            problems.dedup();
+            Err(problems)
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 128 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+fn kind(document: &Document) -> Result<&'static Kind, Vec<Diagnostic>> {
+    let names = || KINDS.iter().map(|kind| kind.name);
+    let listed = || format!("the kinds are {}", names().collect::<Vec<_>>().join(", "));
+    let head = document.head("type").map_err(|mut problems| {
+        for problem in &mut problems {
+            problem.hint.get_or_insert_with(listed);
+        }
+        problems
+    })?;
+    KINDS.iter().find(|kind| kind.name == head.value).ok_or_else(|| {
+        let problem = document.place(&head).error(format!("`{}` is no kind of channel", head.value));
+        vec![problem.with_hint(did_you_mean(&head.value, names()).unwrap_or_else(listed))]
+    })
+}
+
+type CommonRead = Option<(Template, Option<Duration>)>;
+
+fn common(document: &Document) -> (CommonRead, Vec<Diagnostic>) {
+    let (all, mut problems) = document.read_part::<BTreeMap<String, IgnoredAny>>(&COMMON);
+    let others: Vec<String> = all.unwrap_or_default().into_keys().collect();
+    let ignored: Vec<&str> = others.iter().map(String::as_str).chain(["type"]).collect();
+    let (common, more) = document.read_part::<Common>(&ignored);
+    problems.extend(more);
+    let Some(common) = common else { return (None, problems) };
+    let timeout = common.timeout.and_then(|timeout| match read_timeout(&timeout.value) {
+        Ok(duration) => Some(duration),
+        Err(message) => {
+            problems.push(document.place(&timeout).error(message));
+            None
+        }
+    });
+    let keys = common.template.unwrap_or(TemplateKeys { title: None, text: None });
+    let source = |key: &Option<Spanned<String>>| key.as_ref().map(|spanned| spanned.value.clone());
+    let template = Template { title: source(&keys.title), text: source(&keys.text) };
+    if let Err(errors) = Texts::default().check(&template) {
+        for error in errors {
+            let place = if error.key == "title" { &keys.title } else { &keys.text };
+            problems.extend(place.as_ref().map(|spanned| document.place(spanned).error(&error.message)));
+        }
+    }
+    (Some((template, timeout)), problems)
+}
+
+fn read_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = duration::parse(text).map_err(|error| error.to_string())?;
+    match timeout {
+        Duration::ZERO => Err("a timeout of nothing leaves no time for an attempt".to_string()),
+        timeout if timeout > MAX_TIMEOUT => Err("the longest timeout is 5m".to_string()),
+        timeout => Ok(timeout),
+    }
+}
+
+impl File<'_> {
+    /// The channel's name.
+    pub fn name(&self) -> &ChannelName {
+        self.name
+    }
+
+    /// Reads the keys of the kind's own as a strict struct.
+    ///
+    /// # Errors
+    /// All problems of these keys.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Vec<Diagnostic>> {
+        self.document.read_beside::<T>(&COMMON).map_err(|mut problems| {
+            problems.iter_mut().for_each(name_common_keys);
+            problems
+        })
+    }
+
+    /// A problem at a value of the file.
+    pub fn problem<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Diagnostic {
+        self.document.place(at).error(message)
+    }
+
+    /// Checks an address, and keeps what is secret of it: all of it where it came from outside of the file or names a
+    /// user, else all but the host, for with many receivers the path is the credential.
+    ///
+    /// # Errors
+    /// Where it is no http or https URL.
+    pub fn url(&self, key: &str, url: &Spanned<Text>, secrets: &mut Secrets) -> Result<Masked, Diagnostic> {
+        let text = url.value.expose();
+        let parsed = reqwest::Url::parse(text)
+            .map_err(|error| self.problem(url, format!("`{key}` is not a URL: {error}")).with_hint(URL_HINT))?;
+        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+            return Err(self.problem(url, format!("`{key}` is not an http or https URL")).with_hint(URL_HINT));
+        }
+        let origin = parsed.origin().ascii_serialization();
+        let rest = match parsed.query() {
+            Some(query) => format!("{}?{query}", parsed.path()),
+            None => parsed.path().to_string(),
+        };
+        if url.value.is_secret() || !parsed.username().is_empty() || parsed.password().is_some() {
+            return Ok(secrets.keep(key, Secret::new(parsed.as_str())));
+        }
+        match rest.as_str() {
+            "" | "/" => Ok(Masked::plain(format!("{origin}/"))),
+            rest => {
+                let name = format!("path of {key}");
+                secrets.keep(&name, Secret::new(rest));
+                Ok(Masked::plain(origin).with_hole(name))
+            }
+        }
+    }
+}
+
+const URL_HINT: &str = "write it like `https://host.example/path`";
+
+/// A kind knows only its own keys: a slip in a common one is found here.
+fn name_common_keys(problem: &mut Diagnostic) {
+    let Some(key) = problem.message.strip_prefix("unknown key `").and_then(|rest| rest.strip_suffix('`')) else {
+        return;
+    };
+    match problem.hint.as_deref() {
+        Some(hint) if hint.starts_with("did you mean") => {}
+        _ => {
+            if let Some(hint) = did_you_mean(key, COMMON) {
+                problem.hint = Some(hint);
+            }
+        }
+    }
+}
+
+/// A source line with an address in it shows only that there is one: many are credentials.
+fn without_addresses(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    for problem in &mut problems {
+        if let Some(line) = &mut problem.source_line
+            && let Some(at) = line.find("://")
+        {
+            line.truncate(at + 3);
+            line.push('…');
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Fixed;
+
+    #[track_caller]
+    fn problems(text: &str) -> Vec<String> {
+        let found = parse(&"ops".into(), "channels/ops.yaml", text, &Fixed::default()).expect_err("there are problems");
+        found.iter().map(|problem| problem.to_string()).collect()
+    }
+
+    #[test]
+    fn a_bad_key_a_missing_secret_and_an_unknown_kind_are_told_with_their_place() {
+        assert_eq!(
+            problems("type: webhok\n"),
+            ["channels/ops.yaml:1:7: error: `webhok` is no kind of channel (did you mean `webhook`?)"]
+        );
+        assert_eq!(
+            problems("type: webhook\nurl: ${env:HOOK}\nsecrt: x\ntempalte: {}\n"),
+            [
+                "channels/ops.yaml:2:6: error: the environment variable `HOOK` is not set (set it where `larum` is started: `export HOOK=..`)",
+                "channels/ops.yaml:3:1: error: unknown key `secrt` (did you mean `secret`?)",
+                "channels/ops.yaml:4:1: error: unknown key `tempalte` (did you mean `template`?)",
+            ]
+        );
+        assert!(problems("url: x\n")[0].contains("the kinds are console, "), "{:?}", problems("url: x\n"));
+    }
+
+    #[test]
+    fn what_is_common_to_all_kinds_is_checked_too() {
+        assert_eq!(problems("type: console\ntimeout: 10m\ntemplate:\n  title: \"{{ alrts }}\"\n  txt: x\n").len(), 3);
+        let read = |text| parse(&"ops".into(), "channels/ops.yaml", text, &Fixed::default()).unwrap();
+        let console = read("type: console\ntimeout: 3s\ntemplate: { title: \"{{ level }}\" }\n");
+        assert_eq!((console.kind(), console.timeout), ("console", Duration::from_secs(3)));
+        assert_eq!(console.template.title.as_deref(), Some("{{ level }}"));
+    }
+
+    #[test]
+    fn an_address_in_the_file_is_not_repeated_in_a_problem() {
+        let found =
+            parse(&"ops".into(), "channels/ops.yaml", "type: webhook\nurl: ftp://host/hunter2\n", &Fixed::default());
+        let found = format!("{:?}", found.unwrap_err());
+        assert!(found.contains("is not an http or https URL") && !found.contains("hunter2"), "{found}");
+    }
+
+    #[test]
+    fn a_name_that_could_leave_its_folder_is_refused() {
+        for name in ["", "a/b", "a b", "a\nb", "../x"] {
+            assert!(parse(&name.into(), "channels/x.yaml", "type: console\n", &Fixed::default()).is_err(), "{name:?}");
+        }
+        assert!(parse(&"值班-1".into(), "channels/x.yaml", "type: console\n", &Fixed::default()).is_ok());
+    }
+}

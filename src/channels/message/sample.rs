@@ -1,0 +1,87 @@
+//! Notifications that nobody's system raised: to try templates on, and to try a channel.
+
+use std::sync::Arc;
+
+use crate::model::{
+    AlertNote, ChannelName, CloseReason, EventKind, FoldedEvent, Level, Notification, NotificationId, SubjectKey, Time,
+    Value,
+};
+
+/// When the samples happened.
+const SAMPLE_TIME: Time = Time::from_micros(1_795_255_200_000_000);
+
+/// A notification that says that it is only a test of a channel.
+pub fn example(channel: &ChannelName, id: NotificationId, time: Time) -> Notification {
+    let note = AlertNote {
+        rule: "channel_test".into(),
+        level: Level::Info,
+        message: format!("a test of the channel {channel}: nothing is wrong"),
+        subject: SubjectKey::new("larum", channel.as_str()),
+        labels: [].into(),
+        values: Vec::new(),
+        since: time,
+        id: id.as_str().into(),
+        ..note(EventKind::Raised)
+    };
+    Notification { id, channel: channel.clone(), time, alerts: vec![note] }
+}
+
+/// One notification of each kind of event, and one of several alerts.
+pub fn samples() -> Vec<Notification> {
+    let ended = Some(SAMPLE_TIME);
+    let closed = |reason| AlertNote { reason: Some(reason), ended, ..note(EventKind::Closed) };
+    let notes = [
+        note(EventKind::Raised),
+        AlertNote { level: Level::Critical, previous_level: Some(Level::Warning), ..note(EventKind::Escalated) },
+        AlertNote { previous_level: Some(Level::Critical), ..note(EventKind::Eased) },
+        AlertNote { not_judged_since: Some(SAMPLE_TIME), ..note(EventKind::Reminded) },
+        AlertNote { not_judged_since: Some(SAMPLE_TIME), ..note(EventKind::Stale) },
+        AlertNote { ended, ..note(EventKind::Recovered) },
+        closed(CloseReason::Gone),
+        closed(CloseReason::RuleRemoved),
+        closed(CloseReason::RuleChanged),
+        closed(CloseReason::NoLongerCovered),
+        closed(CloseReason::NoData),
+        closed(CloseReason::Vanished),
+        AlertNote { labels: [].into(), values: Vec::new(), runbook: None, ..note(EventKind::Raised) },
+        AlertNote {
+            ended,
+            folded: [EventKind::Raised, EventKind::Escalated]
+                .map(|event| FoldedEvent { event, level: Level::Critical, time: SAMPLE_TIME })
+                .to_vec(),
+            ..note(EventKind::Recovered)
+        },
+    ];
+    let mut groups: Vec<Vec<AlertNote>> = notes.iter().map(|note| vec![note.clone()]).collect();
+    groups.push(notes.to_vec());
+    groups
+        .into_iter()
+        .enumerate()
+        .map(|(index, alerts)| Notification {
+            id: format!("sample-{index}").into(),
+            channel: "sample".into(),
+            time: SAMPLE_TIME,
+            alerts,
+        })
+        .collect()
+}
+
+fn note(event: EventKind) -> AlertNote {
+    AlertNote {
+        id: "sample-firing".into(),
+        event,
+        reason: None,
+        rule: "high_error_rate".into(),
+        level: Level::Warning,
+        previous_level: None,
+        subject: SubjectKey::new("service", "shop-api"),
+        labels: [(Arc::from("region"), Arc::from("eu"))].into(),
+        message: "shop-api: 30% of calls fail".into(),
+        values: vec![("error_rate".into(), Value::Number(0.3)), ("total_calls".into(), Value::Number(1200.0))],
+        since: Time::from_micros(SAMPLE_TIME.as_micros() - 300_000_000),
+        ended: None,
+        not_judged_since: None,
+        runbook: Some("https://runbooks.example/high_error_rate".into()),
+        folded: Vec::new(),
+    }
+}
