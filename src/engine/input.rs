@@ -8,7 +8,7 @@ use crate::model::{
     ChannelName, CloseReason, EventKind, FiringId, Level, Notification, NotificationId, Now, RuleName, SubjectKey, Time,
 };
 use crate::routing::Routing;
-use crate::rules::RuleSet;
+use crate::rules::{Fault, RuleSet};
 
 /// What the engine is told. Each input is one step.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub enum Input {
         /// How it ended.
         outcome: Outcome,
     },
+    /// Switches alerting on or off: rules are judged all the same, and nobody is told while it is off.
+    Alerting(bool),
     /// Forget a subject and close its alerts as vanished.
     Forget(SubjectKey),
 }
@@ -92,6 +94,17 @@ pub struct Suppressed {
     pub reason: &'static str,
 }
 
+/// An evaluation that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleFault {
+    /// The rule.
+    pub rule: RuleName,
+    /// The subject that was judged.
+    pub subject: SubjectKey,
+    /// What is wrong, and where.
+    pub fault: Fault,
+}
+
 /// What a step did and what must be done now. One step's effects are one transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effects {
@@ -105,8 +118,32 @@ pub struct Effects {
     pub notifications: Vec<Notification>,
     /// Who will not be told, and why.
     pub suppressed: Vec<Suppressed>,
+    /// Evaluations that failed: the first of each rule.
+    pub faults: Vec<RuleFault>,
+    /// Rules that were put into quarantine, until when.
+    pub quarantined: Vec<(RuleName, Time)>,
+    /// How many evaluations were made.
+    pub evaluations: u64,
     /// Lines that scripts printed, with their rule's name.
     pub prints: Vec<(RuleName, String)>,
     /// What became of a batch.
     pub report: BatchReport,
+}
+
+impl Effects {
+    /// A step without effects.
+    pub fn none(sequence: u64, now: Now) -> Effects {
+        Effects {
+            sequence,
+            now,
+            events: Vec::new(),
+            notifications: Vec::new(),
+            suppressed: Vec::new(),
+            faults: Vec::new(),
+            quarantined: Vec::new(),
+            evaluations: 0,
+            prints: Vec::new(),
+            report: BatchReport::default(),
+        }
+    }
 }

@@ -1,0 +1,149 @@
+//! Which rule judges what.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::history::SubjectId;
+use crate::model::{Now, SubjectKey};
+use crate::rules::{Context, Fault, Rule, Scope, StepBudget, Target, Verdict};
+
+use super::quarantine::StepResult;
+use super::{Alert, Effects, Engine, RuleFault, TargetId};
+
+/// What the evaluations of one rule came to within one input.
+#[derive(Default)]
+pub(super) struct Tally {
+    evaluations: u64,
+    errors: u64,
+    runaway: bool,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, verdict: &Verdict) {
+        self.evaluations += 1;
+        if let Verdict::Error(fault) = verdict {
+            self.errors += 1;
+            self.runaway |= fault.runaway;
+        }
+    }
+}
+
+impl Engine {
+    /// Judges subjects by all rules of their kinds, and then the sets that they belong to, each once.
+    pub(super) fn judge_subjects(&mut self, now: Now, ids: &[SubjectId], gone: &[SubjectId], effects: &mut Effects) {
+        let kind_of = |id: &SubjectId| self.world.subject(*id).map(|subject| subject.key.kind.clone());
+        let kinds: BTreeSet<Arc<str>> = ids.iter().chain(gone).filter_map(kind_of).collect();
+        let names: BTreeSet<_> = kinds.iter().flat_map(|kind| self.rules_of(kind)).collect();
+        for name in names {
+            let Some(rule) = self.rules.rules.get(&name).cloned() else { continue };
+            match &rule.scope {
+                Scope::On { kind } => self.judge_each(now, &rule, kind, ids, effects),
+                Scope::Over { .. } => self.judge_set(now, &rule, effects),
+            }
+        }
+    }
+
+    /// Judges the sets over a kind.
+    pub(super) fn judge_sets_of(&mut self, now: Now, kind: &str, effects: &mut Effects) {
+        for name in self.rules_of(kind) {
+            if let Some(rule) = self.rules.rules.get(&name).cloned()
+                && matches!(rule.scope, Scope::Over { .. })
+            {
+                self.judge_set(now, &rule, effects);
+            }
+        }
+    }
+
+    /// Judges all that a rule is about: its subjects but for gone ones (stale ones only if asked), or its set.
+    pub(super) fn judge_all(&mut self, now: Now, rule: &Arc<Rule>, stale_too: bool, effects: &mut Effects) {
+        match &rule.scope {
+            Scope::On { kind } => {
+                let world = &self.world;
+                let ids: Vec<SubjectId> = world
+                    .of_kind(kind)
+                    .filter(|id| world.subject(*id).is_some_and(|subject| !subject.gone))
+                    .filter(|id| stale_too || !world.is_stale(*id, now))
+                    .collect();
+                self.judge_each(now, rule, kind, &ids, effects);
+            }
+            Scope::Over { .. } => self.judge_set(now, rule, effects),
+        }
+    }
+
+    fn judge_each(&mut self, now: Now, rule: &Arc<Rule>, kind: &str, ids: &[SubjectId], effects: &mut Effects) {
+        if self.in_quarantine(rule) {
+            return;
+        }
+        let mut tally = Tally::default();
+        let Some(first) = ids.first() else { return };
+        let mut context = self.context(now, Target::Subject(*first));
+        for id in ids {
+            let Some(key) = self.key_of(*id).filter(|key| &*key.kind == kind) else { continue };
+            context.target = Target::Subject(*id);
+            self.judge_one(rule, &context, TargetId::Subject(*id), &key, &mut tally, effects);
+        }
+        drop(context);
+        self.close_tally(now, rule, &tally, effects);
+    }
+
+    /// The surroundings of evaluations of one rule in one step.
+    pub(super) fn context(&self, now: Now, target: Target) -> Context {
+        let zone = self.settings.zone.clone();
+        Context { world: self.world.clone(), now, target, zone, budget: Arc::new(StepBudget::default()) }
+    }
+
+    /// Evaluates a rule once, and settles what it says.
+    pub(super) fn judge_one(
+        &mut self,
+        rule: &Arc<Rule>,
+        context: &Context,
+        target: TargetId,
+        key: &SubjectKey,
+        tally: &mut Tally,
+        effects: &mut Effects,
+    ) {
+        let alert = self.detach(&rule.name, &target);
+        let alert = alert.unwrap_or_else(|| Alert::new(key.clone(), &target, rule.levels.len().max(1)));
+        let mut judgement = rule.judge(context, &alert.on());
+        tally.count(&judgement.verdict);
+        effects.evaluations += 1;
+        effects.prints.extend(judgement.prints.drain(..).map(|line| (rule.name.clone(), line)));
+        self.settle(rule, context, target, alert, judgement, effects);
+    }
+
+    /// Notes how a rule fared in this step.
+    pub(super) fn close_tally(&mut self, now: Now, rule: &Arc<Rule>, tally: &Tally, effects: &mut Effects) {
+        if tally.evaluations == 0 {
+            return;
+        }
+        let failed = tally.errors == tally.evaluations;
+        let result = if failed { StepResult::Failed { runaway: tally.runaway } } else { StepResult::Sound };
+        let Some(state) = self.states.get_mut(&rule.name) else { return };
+        if let Some(until) = state.quarantine.note(result, now.time) {
+            self.wakes.insert((until, rule.name.clone()));
+            effects.quarantined.push((rule.name.clone(), until));
+        }
+    }
+
+    pub(super) fn in_quarantine(&self, rule: &Rule) -> bool {
+        self.states.get(&rule.name).is_some_and(|state| state.quarantine.until().is_some())
+    }
+
+    /// Shows a fault: kept with the rule, and the first of each rule and step among the effects.
+    pub(super) fn show_fault(
+        &mut self,
+        now: Now,
+        rule: &Rule,
+        subject: &SubjectKey,
+        fault: Fault,
+        effects: &mut Effects,
+    ) {
+        if !effects.faults.iter().any(|known| known.rule == rule.name) {
+            let (rule, subject) = (rule.name.clone(), subject.clone());
+            effects.faults.push(RuleFault { rule, subject, fault: fault.clone() });
+        }
+        if let Some(state) = self.states.get_mut(&rule.name) {
+            state.fault = Some((now.time, fault));
+        }
+    }
+}

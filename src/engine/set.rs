@@ -1,0 +1,154 @@
+//! Rules over sets: one alert, or one per group.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::alert::Signal;
+use crate::history::SubjectId;
+use crate::model::{CloseReason, Labels, NoData, Now, SubjectKey};
+use crate::rules::{Context, Fault, Judgement, Rule, Scope, Target, Verdict};
+
+use super::judge::Tally;
+use super::{Alert, Effects, Engine, TargetId};
+
+/// The fresh members of a rule's set, by the values of its `by` labels.
+type Groups = BTreeMap<Labels, Vec<SubjectId>>;
+
+impl Engine {
+    /// Judges a rule's set, or each of its groups, once.
+    pub(super) fn judge_set(&mut self, now: Now, rule: &Arc<Rule>, effects: &mut Effects) {
+        let Scope::Over { kind, by } = &rule.scope else { return };
+        if self.in_quarantine(rule) {
+            return;
+        }
+        let (groups, fault) = self.groups(now, rule, kind, by);
+        let mut context =
+            self.context(now, Target::Set { kind: kind.clone(), members: [].into(), labels: Labels::new() });
+        let mut tally = Tally::default();
+        if let Some((id, failed)) = fault {
+            // Who belongs to the set is not known: every alert of the rule stays as it is.
+            tally.count(&Verdict::Error(failed.clone()));
+            if let Some(key) = self.key_of(id) {
+                self.show_fault(now, rule, &key, failed, effects);
+            }
+            self.pause_all(now, rule, effects);
+        } else {
+            self.close_empty_groups(now, rule, kind, by, &groups, &context, effects);
+            for (labels, members) in groups {
+                let key = SubjectKey { kind: kind.clone(), name: group_name(&labels) };
+                let members = members.into();
+                context.target = Target::Set { kind: kind.clone(), members, labels: labels.clone() };
+                self.judge_one(rule, &context, TargetId::Group(labels), &key, &mut tally, effects);
+            }
+        }
+        drop(context);
+        self.close_tally(now, rule, &tally, effects);
+    }
+
+    /// The fresh members by group, and the first fault of `where`, after which nobody knows who belongs to the set.
+    fn groups(&self, now: Now, rule: &Rule, kind: &str, by: &[Arc<str>]) -> (Groups, Option<(SubjectId, Fault)>) {
+        let mut groups = Groups::new();
+        if by.is_empty() {
+            groups.insert(Labels::new(), Vec::new());
+        }
+        let fresh: Vec<SubjectId> = self.world.of_kind(kind).filter(|id| !self.world.is_stale(*id, now)).collect();
+        let Some(first) = fresh.first() else { return (groups, None) };
+        let mut context = self.context(now, Target::Subject(*first));
+        for id in fresh {
+            context.target = Target::Subject(id);
+            match rule.takes(&context) {
+                Verdict::Conditions(_) => groups.entry(self.group_of(id, by)).or_default().push(id),
+                Verdict::Error(fault) => return (groups, Some((id, fault))),
+                Verdict::Excluded | Verdict::NotConcerned { .. } | Verdict::NoData(_) => {}
+            }
+        }
+        (groups, None)
+    }
+
+    /// The set of one group as a target; `None` where it cannot be told who belongs to it.
+    pub(super) fn set_target(&self, now: Now, rule: &Rule, labels: &Labels) -> Option<Target> {
+        let Scope::Over { kind, by } = &rule.scope else { return None };
+        let (mut groups, fault) = self.groups(now, rule, kind, by);
+        let members = groups.remove(labels).unwrap_or_default();
+        fault.is_none().then(|| Target::Set { kind: kind.clone(), members: members.into(), labels: labels.clone() })
+    }
+
+    /// Groups that had an alert and have no fresh member: no data while a silent member is known, else closed.
+    #[expect(clippy::too_many_arguments, reason = "one stage of judge_set")]
+    fn close_empty_groups(
+        &mut self,
+        now: Now,
+        rule: &Arc<Rule>,
+        kind: &str,
+        by: &[Arc<str>],
+        groups: &Groups,
+        context: &Context,
+        effects: &mut Effects,
+    ) {
+        let Some(state) = self.states.get(&rule.name) else { return };
+        let is_empty = |target: &TargetId| matches!(target, TargetId::Group(labels) if !groups.contains_key(labels));
+        let empty: Vec<TargetId> = state.alerts.keys().filter(|target| is_empty(target)).cloned().collect();
+        for target in empty {
+            let TargetId::Group(labels) = &target else { continue };
+            let members = || self.world.of_kind(kind).filter(|id| self.group_of(*id, by) == *labels);
+            let silent_since = members()
+                .filter_map(|id| self.world.subject(id))
+                .filter(|subject| !subject.gone && now.time.since(subject.arrived) >= subject.stale_after)
+                .map(|subject| subject.arrived)
+                .max();
+            match silent_since {
+                Some(since) => {
+                    let Some(alert) = self.detach(&rule.name, &target) else { continue };
+                    let verdict = Verdict::NoData(NoData::Stale { since });
+                    let judgement = Judgement { verdict, reads: Vec::new(), prints: Vec::new() };
+                    self.settle(rule, context, target, alert, judgement, effects);
+                }
+                None => {
+                    let known = members().next().is_some();
+                    let is_excluded = members().any(|id| !self.world.is_stale(id, now));
+                    let reason = match (known, is_excluded) {
+                        (true, true) => CloseReason::NoLongerCovered,
+                        (true, false) => CloseReason::Gone,
+                        (false, _) => CloseReason::Vanished,
+                    };
+                    self.close_target(now, &rule.name, &target, reason, effects);
+                }
+            }
+        }
+    }
+
+    /// Stops the timers of all alerts of a rule that could not judge.
+    fn pause_all(&mut self, now: Now, rule: &Arc<Rule>, effects: &mut Effects) {
+        let targets: Vec<TargetId> =
+            self.states.get(&rule.name).map(|state| state.alerts.keys().cloned().collect()).unwrap_or_default();
+        for target in targets {
+            let Some(mut alert) = self.detach(&rule.name, &target) else { continue };
+            pause(&mut alert, rule, now);
+            self.tell_and_attach(now, &rule.name, target, alert, effects);
+        }
+    }
+
+    /// The values of a subject's labels `by`; `name` and `kind` count as labels.
+    fn group_of(&self, id: SubjectId, by: &[Arc<str>]) -> Labels {
+        let Some(subject) = self.world.subject(id) else { return Labels::new() };
+        by.iter().map(|label| (label.clone(), subject.label(label).into())).collect()
+    }
+}
+
+/// A group's name: `region=eu,zone=a`, and `all` for the one set of a rule without `by`.
+fn group_name(labels: &Labels) -> Arc<str> {
+    if labels.is_empty() {
+        return "all".into();
+    }
+    let pairs: Vec<String> = labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
+    pairs.join(",").into()
+}
+
+/// Nothing is known of an alert any more: its timers stand still, and it stays as it is.
+pub(super) fn pause(alert: &mut Alert, rule: &Rule, now: Now) {
+    alert.not_judged_since.get_or_insert(now.time);
+    for (index, track) in alert.tracks.iter_mut().enumerate() {
+        let level = super::state::track_level(rule, index);
+        *track = track.observe(Signal::Unknown, now.time, rule.hold.of(level), rule.keep.of(level));
+    }
+}

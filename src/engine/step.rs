@@ -1,0 +1,225 @@
+//! One step: what was due, then the input.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::history::{Batch, SubjectId, World};
+use crate::model::{CloseReason, NotificationId, Now, RuleName, SubjectKey, Time};
+use crate::routing::Routing;
+use crate::rules::{RuleSet, Scope};
+
+use super::{Effects, Engine, Input, Settings};
+
+/// Subjects are looked through for forgetting at multiples of this.
+const SWEEP: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// An engine that knows nothing yet.
+    pub fn new(settings: Settings, now: Now) -> Engine {
+        let world = World::new(settings.limits.clone(), settings.zone.clone(), now);
+        Engine {
+            settings,
+            sequence: 0,
+            now,
+            world: Arc::new(world),
+            rules: Arc::new(RuleSet::default()),
+            by_kind: BTreeMap::new(),
+            routing: Arc::new(Routing::default()),
+            alerting: true,
+            states: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            wakes: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            orphans: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one input at a time, and gives what must be done. A time before the newest step's counts as that step's.
+    pub fn step(&mut self, now: Now, input: Input) -> Effects {
+        let now = Now { time: now.time.max(self.now.time), ..now };
+        self.sequence += 1;
+        let mut effects = Effects::none(self.sequence, now);
+        self.catch_up(now, &mut effects);
+        self.now = now;
+        match input {
+            Input::Batch(batch) => self.take(now, batch, &mut effects),
+            Input::Tick => {}
+            Input::Rules(rules) => self.reload(now, rules, &mut effects),
+            Input::Routing(routing) => {
+                self.routing = routing;
+                self.tell_all(now, &mut effects);
+            }
+            Input::Alerting(on) => {
+                self.alerting = on;
+                self.tell_all(now, &mut effects);
+            }
+            Input::Delivered { notification, outcome: _ } => self.arrived(now, &notification, &mut effects),
+            Input::Forget(subject) => {
+                if let Some(id) = self.world.find(&subject.kind, &subject.name) {
+                    self.forget(now, id, &mut effects);
+                }
+            }
+        }
+        effects
+    }
+
+    /// When the engine wants to be called again, if no input comes before.
+    pub fn next_deadline(&self) -> Option<Time> {
+        [
+            self.deadlines.first().map(|(time, ..)| *time),
+            self.wakes.first().map(|(time, _)| *time),
+            self.world.next_stale(),
+            self.next_sweep(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn next_sweep(&self) -> Option<Time> {
+        self.world.kinds().next().map(|_| self.now.time.next_multiple(SWEEP))
+    }
+
+    /// Does everything that was due up to now, each at its own time.
+    fn catch_up(&mut self, now: Now, effects: &mut Effects) {
+        while let Some(time) = self.next_deadline().filter(|time| *time <= now.time) {
+            let then = Now { time: time.max(self.now.time), ..now };
+            let sweep_is_due = self.next_sweep() == Some(time);
+            self.now = then;
+            self.turn_stale(then, effects);
+            self.wake(then, effects);
+            self.expire(then, effects);
+            if sweep_is_due {
+                self.sweep(then, effects);
+            }
+        }
+    }
+
+    /// The world, to be changed. No evaluation is under way, so nothing else holds it.
+    fn world_mut(&mut self) -> &mut World {
+        Arc::make_mut(&mut self.world)
+    }
+
+    fn take(&mut self, now: Now, batch: Batch, effects: &mut Effects) {
+        let report = self.world_mut().ingest(now, batch);
+        for id in &report.gone {
+            self.close_subject(now, *id, CloseReason::Gone, effects);
+        }
+        self.judge_subjects(now, &report.judged, &report.gone, effects);
+        effects.report = report;
+    }
+
+    /// Judges subjects that turned stale, once.
+    fn turn_stale(&mut self, now: Now, effects: &mut Effects) {
+        let ids = self.world_mut().turned_stale(now);
+        self.judge_subjects(now, &ids, &[], effects);
+    }
+
+    /// Rules whose time has come to judge time itself, or that leave their quarantine.
+    fn wake(&mut self, now: Now, effects: &mut Effects) {
+        while let Some((time, _)) = self.wakes.first()
+            && *time <= now.time
+            && let Some((_, name)) = self.wakes.pop_first()
+        {
+            let Some(rule) = self.rules.rules.get(&name).cloned() else { continue };
+            let Some(state) = self.states.get_mut(&name) else { continue };
+            let released = state.quarantine.until().is_some_and(|until| until <= now.time);
+            if released {
+                state.quarantine.release();
+            }
+            let ticks = state.tick.is_some_and(|tick| tick <= now.time);
+            if ticks {
+                let next = now.time.next_multiple(rule.every);
+                state.tick = Some(next);
+                self.wakes.insert((next, name.clone()));
+            }
+            if ticks || released {
+                // Only rules that ask about time have something to say of a stale subject that was not said when it turned so.
+                self.judge_all(now, &rule, rule.judges_time, effects);
+            }
+        }
+    }
+
+    /// Alerts whose timers, cooldowns, reminders or windows end now, by (rule, subject).
+    fn expire(&mut self, now: Now, effects: &mut Effects) {
+        let mut due = Vec::new();
+        while self.deadlines.first().is_some_and(|(time, ..)| *time <= now.time)
+            && let Some((_, rule, target)) = self.deadlines.pop_first()
+        {
+            let subject = self.states.get(&rule).and_then(|state| state.alerts.get(&target)).map(|a| a.subject.clone());
+            due.extend(subject.map(|subject| (rule, subject, target)));
+        }
+        due.sort();
+        for (name, _, target) in due {
+            self.expire_alert(now, &name, &target, effects);
+        }
+    }
+
+    /// Forgets subjects that have been silent for long enough.
+    fn sweep(&mut self, now: Now, effects: &mut Effects) {
+        let forgettable = self.world.forgettable(now, self.settings.forget_after).collect::<Vec<_>>();
+        for id in forgettable {
+            let Some(subject) = self.world.subject(id) else { continue };
+            let vanished = now.time.since(subject.arrived) >= self.settings.forget_firing_after;
+            if vanished || !self.has_open_alert(id) {
+                self.forget(now, id, effects);
+            }
+        }
+    }
+
+    fn has_open_alert(&self, id: SubjectId) -> bool {
+        let target = super::TargetId::Subject(id);
+        self.states.values().any(|state| state.alerts.get(&target).is_some_and(|alert| alert.firing.is_some()))
+    }
+
+    /// Closes a subject's alerts as vanished and forgets it.
+    fn forget(&mut self, now: Now, id: SubjectId, effects: &mut Effects) {
+        self.close_subject(now, id, CloseReason::Vanished, effects);
+        let kind = self.world.subject(id).map(|subject| subject.key.kind.clone());
+        self.world_mut().forget(id);
+        if let Some(kind) = kind {
+            self.judge_sets_of(now, &kind, effects);
+        }
+    }
+
+    /// Closes all alerts of a subject and forgets them.
+    fn close_subject(&mut self, now: Now, id: SubjectId, reason: CloseReason, effects: &mut Effects) {
+        let target = super::TargetId::Subject(id);
+        let Some(kind) = self.world.subject(id).map(|subject| subject.key.kind.clone()) else { return };
+        for name in self.by_kind.get(&kind).cloned().unwrap_or_default() {
+            self.close_target(now, &name, &target, reason, effects);
+        }
+    }
+
+    /// A notification came to its end: what waited for it follows.
+    fn arrived(&mut self, now: Now, notification: &NotificationId, effects: &mut Effects) {
+        if let Some((channel, notes)) = self.orphans.remove(notification) {
+            self.send_ends(now, channel, notes, effects);
+        }
+        let Some((channel, name, target)) = self.in_flight.remove(notification) else { return };
+        let Some(mut alert) = self.detach(&name, &target) else { return };
+        if let Some(told) = alert.told.get_mut(&channel) {
+            told.arrive(notification);
+        }
+        self.tell_and_attach(now, &name, target, alert, effects);
+    }
+
+    /// The rules that judge a kind, by name.
+    pub(super) fn rules_of(&self, kind: &str) -> Vec<RuleName> {
+        self.by_kind.get(kind).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn index_rules(&mut self) {
+        self.by_kind.clear();
+        for rule in self.rules.rules.values() {
+            let (Scope::On { kind } | Scope::Over { kind, .. }) = &rule.scope;
+            self.by_kind.entry(kind.clone()).or_default().push(rule.name.clone());
+        }
+    }
+
+    /// The subject's key, as long as it is known.
+    pub(super) fn key_of(&self, id: SubjectId) -> Option<SubjectKey> {
+        self.world.subject(id).map(|subject| subject.key.clone())
+    }
+}

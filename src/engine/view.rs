@@ -1,0 +1,81 @@
+//! What the engine lets others see: alerts, rules, the world.
+
+use crate::history::World;
+use crate::model::{RuleName, Time};
+use crate::rules::{Fault, Rule, RuleSet};
+
+use super::{Alert, Counts, Engine, Quarantine, Standing};
+
+/// One alert, and the rule that judges it.
+#[derive(Clone, Copy, Debug)]
+pub struct AlertView<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// The alert.
+    pub alert: &'a Alert,
+}
+
+/// One rule and how it fares.
+#[derive(Clone, Debug)]
+pub struct RuleView<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// Its verdicts since start.
+    pub counts: Counts,
+    /// The newest fault, and when.
+    pub fault: Option<&'a (Time, Fault)>,
+    /// Whether it is left alone.
+    pub quarantine: Quarantine,
+    /// How many subjects or groups it takes part in.
+    pub takes_part: usize,
+    /// How many it does not concern, or does not take.
+    pub left_out: usize,
+    /// How many of its alerts fire.
+    pub firing: usize,
+    /// How many are pending.
+    pub pending: usize,
+}
+
+impl Engine {
+    /// What is known of what is observed.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// All alerts that were judged, by (rule, target).
+    pub fn alerts(&self) -> impl Iterator<Item = AlertView<'_>> {
+        self.states.iter().flat_map(|(name, state)| {
+            let rule = self.rules.rules.get(name);
+            rule.into_iter().flat_map(|rule| state.alerts.values().map(move |alert| AlertView { rule, alert }))
+        })
+    }
+
+    /// The alert of one rule and one subject (or group, by its name).
+    pub fn alert(&self, rule: &RuleName, subject: &str) -> Option<&Alert> {
+        self.states.get(rule)?.alerts.values().find(|alert| &*alert.subject.name == subject)
+    }
+
+    /// All rules, by name.
+    pub fn rule_views(&self) -> impl Iterator<Item = RuleView<'_>> {
+        self.rules.rules.values().filter_map(|rule| {
+            let state = self.states.get(&rule.name)?;
+            let is_out = |alert: &&Alert| matches!(alert.standing, Standing::Excluded | Standing::NotConcerned(_));
+            let left_out = state.alerts.values().filter(is_out).count();
+            Some(RuleView {
+                rule,
+                counts: state.counts,
+                fault: state.fault.as_ref(),
+                quarantine: state.quarantine,
+                takes_part: state.alerts.len() - left_out,
+                left_out,
+                firing: state.alerts.values().filter(|alert| alert.firing.is_some()).count(),
+                pending: state.alerts.values().filter(|alert| alert.pending_since().is_some()).count(),
+            })
+        })
+    }
+}
