@@ -3,9 +3,18 @@
 //! Everything that decides is elsewhere and pure; this reads the clock, the files and the signals, and moves data.
 
 mod clock;
+mod committer;
+mod engine_thread;
+mod figures;
+mod folder;
 mod tasks;
+mod watch;
 
 pub use clock::Clock;
+pub use committer::Writer;
+pub use engine_thread::{Handle, Machine, Receipt, Stopped};
+pub use figures::{Counter, Figures};
+pub use folder::{Believed, Finding, Layout, Reading};
 pub use tasks::{Fatal, Status, TaskStatus, Tasks};
 
 /// An error with all its causes, as one line: `cannot read rules/: permission denied`.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::*;
 use crate::engine::Effects;
-use crate::history::BatchReport;
 use crate::model::{AlertNote, CloseReason, EventKind, Level, Notification, Now, SubjectKey, Time};
 
 /// A moment, `secs` after an arbitrary start.
@@ -63,15 +62,7 @@ pub(super) fn step_with(sequence: u64, events: Vec<Event>) -> Record {
             }],
         })
         .collect();
-    Record::from(Effects {
-        sequence,
-        now: Now::at(at(sequence)),
-        events,
-        notifications,
-        suppressed: Vec::new(),
-        prints: Vec::new(),
-        report: BatchReport::default(),
-    })
+    Record::from(Effects { events, notifications, ..Effects::none(sequence, Now::at(at(sequence))) })
 }
 
 /// A failed attempt of notification `n<n>`.
@@ -180,10 +171,7 @@ fn a_notification_waits_until_it_is_delivered_or_dead(store: &mut dyn Store) {
     assert_eq!(waiting[0].notification.id.as_str(), "n1");
     assert_eq!(waiting[0].state, DeliveryState::Waiting { next: Some(at(1000)) });
     assert_eq!(waiting[0].attempts, 1);
-    assert_eq!(
-        reader.delivery(&"n2".into()).unwrap().unwrap().state,
-        DeliveryState::Delivered { time: at(501) }
-    );
+    assert_eq!(reader.delivery(&"n2".into()).unwrap().unwrap().state, DeliveryState::Delivered { time: at(501) });
     assert_eq!(
         reader.delivery(&"n3".into()).unwrap().unwrap().state,
         DeliveryState::Dead { time: at(501), error: "unknown recipient".into() }
@@ -215,8 +203,6 @@ fn suppressions_are_kept_with_their_reason(store: &mut dyn Store) {
 fn texts_are_replaced_and_removed(store: &mut dyn Store) {
     let text = |file: &str, text: &str| Text { file: file.into(), text: text.into() };
     store.commit(&[Record::Text(text("rules/b.rhai", "1")), Record::Text(text("rules/a.rhai", "1"))]).unwrap();
-    store
-        .commit(&[Record::Text(text("rules/a.rhai", "2")), Record::TextGone { file: "rules/b.rhai".into() }])
-        .unwrap();
+    store.commit(&[Record::Text(text("rules/a.rhai", "2")), Record::TextGone { file: "rules/b.rhai".into() }]).unwrap();
     assert_eq!(store.reader().texts().unwrap(), [text("rules/a.rhai", "2")]);
 }

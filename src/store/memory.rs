@@ -120,11 +120,7 @@ impl State {
                 firing.reason = event.reason;
                 self.ended.push_back(event.firing.clone());
             }
-            EventKind::Raised
-            | EventKind::Escalated
-            | EventKind::Eased
-            | EventKind::Reminded
-            | EventKind::Stale => {}
+            EventKind::Raised | EventKind::Escalated | EventKind::Eased | EventKind::Reminded | EventKind::Stale => {}
         }
         self.events.push_back(event.clone());
     }
@@ -176,9 +172,8 @@ impl State {
         if surplus > 0 {
             let deliveries = &mut self.deliveries;
             self.order.retain(|id| {
-                let waiting = deliveries
-                    .get(id)
-                    .is_some_and(|delivery| matches!(delivery.state, DeliveryState::Waiting { .. }));
+                let waiting =
+                    deliveries.get(id).is_some_and(|delivery| matches!(delivery.state, DeliveryState::Waiting { .. }));
                 if surplus == 0 || waiting {
                     return true;
                 }
@@ -190,7 +185,12 @@ impl State {
     }
 
     fn deliveries_where(&self, wanted: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
-        self.order.iter().filter_map(|id| self.deliveries.get(id)).filter(|delivery| wanted(delivery)).cloned().collect()
+        self.order
+            .iter()
+            .filter_map(|id| self.deliveries.get(id))
+            .filter(|delivery| wanted(delivery))
+            .cloned()
+            .collect()
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::Effects;
-use crate::model::{ChannelName, CloseReason, FiringId, Labels, Level, Notification, NotificationId, RuleName, SubjectKey, Time};
+use crate::model::{
+    ChannelName, CloseReason, FiringId, Labels, Level, Notification, NotificationId, RuleName, SubjectKey, Time,
+};
 
 /// One thing to be stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,7 +154,16 @@ pub struct FiringFilter {
 
 impl Default for FiringFilter {
     fn default() -> FiringFilter {
-        FiringFilter { firing: None, rule: None, kind: None, name: None, level: None, since: None, limit: 100, offset: 0 }
+        FiringFilter {
+            firing: None,
+            rule: None,
+            kind: None,
+            name: None,
+            level: None,
+            since: None,
+            limit: 100,
+            offset: 0,
+        }
     }
 }
 

@@ -1,0 +1,239 @@
+//! The committer: stores what the engine did and what deliveries came to, then releases those who wait for it.
+//!
+//! It runs on its own thread, the only one that writes to the store. Everything that is queued goes into one
+//! transaction. While the store refuses to write, alerts are sent nevertheless, replies say so, and the records are kept
+//! (within a bound) and tried again.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::engine_thread::Receipt;
+use super::error_chain;
+use super::figures::Figures;
+use crate::engine::Effects;
+use crate::store::{Record, Store};
+
+/// Records of one transaction at most: replies should not wait for a long one.
+const BATCH: usize = 512;
+/// Records that are kept while the store refuses to write.
+const UNSAVED: usize = 100_000;
+/// How long after a refusal the store is tried again, where nothing new comes.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A step that waits for its commit.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// What it did.
+    pub(super) effects: Arc<Effects>,
+    /// The place of its input in the engine's queue: given back after the commit.
+    pub(super) place: Option<OwnedSemaphorePermit>,
+    /// Who waits.
+    pub(super) reply: Option<oneshot::Sender<Receipt>>,
+}
+
+#[derive(Debug)]
+enum Write {
+    Step(Step),
+    Record(Record, Option<oneshot::Sender<bool>>),
+    Stop,
+}
+
+/// The way to the committer.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    writes: Sender<Write>,
+}
+
+impl Writer {
+    pub(super) fn step(&self, step: Step) {
+        // Without a committer the daemon is already going down, and the reply's channel closes with the step.
+        self.writes.send(Write::Step(step)).ok();
+    }
+
+    /// Stores a record, and waits until it is committed. False where it is not stored (yet).
+    pub async fn store(&self, record: Record) -> bool {
+        let (reply, stored) = oneshot::channel();
+        self.writes.send(Write::Record(record, Some(reply))).is_ok() && stored.await.unwrap_or(false)
+    }
+
+    /// Stores a record with the next transaction; nobody waits.
+    pub fn note(&self, record: Record) {
+        // As in `step`.
+        self.writes.send(Write::Record(record, None)).ok();
+    }
+
+    /// Lets the committer end after everything that it was given before.
+    pub(super) fn stop(&self) {
+        self.writes.send(Write::Stop).ok();
+    }
+}
+
+/// The receiving end: what the thread runs with.
+pub(super) struct Writes(Receiver<Write>);
+
+/// A queue to a committer. It holds no more than the engine's queue, and the attempts of the delivery workers.
+pub(super) fn queue() -> (Writer, Writes) {
+    let (writes, receiver) = mpsc::channel();
+    (Writer { writes }, Writes(receiver))
+}
+
+/// Commits until it is told to stop. `after` sees each step's effects once, in order, after their commit.
+pub(super) fn run(mut store: Box<dyn Store>, writes: Writes, figures: &Figures, mut after: impl FnMut(&Arc<Effects>)) {
+    let mut unsaved: Vec<Record> = Vec::new();
+    let mut refused: Option<String> = None;
+    let mut stop = false;
+    while !stop {
+        let first = match unsaved.is_empty() {
+            true => writes.0.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => writes.0.recv_timeout(RETRY),
+        };
+        let mut batch = Vec::new();
+        match first {
+            Ok(write) => batch.push(write),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => stop = true,
+        }
+        batch.extend(writes.0.try_iter().take(BATCH - 1));
+
+        let mut steps = Vec::new();
+        let mut waiting = Vec::new();
+        for write in batch {
+            match write {
+                Write::Step(step) => {
+                    unsaved.push(Record::Step(step.effects.clone()));
+                    steps.push(step);
+                }
+                Write::Record(record, reply) => {
+                    unsaved.push(record);
+                    waiting.extend(reply);
+                }
+                Write::Stop => stop = true,
+            }
+        }
+        let durable = unsaved.is_empty() || save(store.as_mut(), &mut unsaved, &mut refused, figures);
+        for step in steps {
+            after(&step.effects);
+            if let Some(reply) = step.reply {
+                let receipt = Receipt { sequence: step.effects.sequence, report: step.effects.report.clone(), durable };
+                // The pusher may have gone away; its snapshots are stored all the same.
+                reply.send(receipt).ok();
+            }
+            drop(step.place);
+        }
+        for reply in waiting {
+            reply.send(durable).ok();
+        }
+    }
+}
+
+/// Commits the records and empties the list, or keeps them. Says whether they are stored.
+fn save(store: &mut dyn Store, unsaved: &mut Vec<Record>, refused: &mut Option<String>, figures: &Figures) -> bool {
+    match store.commit(unsaved) {
+        Ok(()) => {
+            figures.commits.add(1);
+            figures.unsaved.set(0);
+            if refused.take().is_some() {
+                tracing::warn!(records = unsaved.len(), "the store writes again");
+            }
+            unsaved.clear();
+            true
+        }
+        Err(error) => {
+            let error = error_chain(&error);
+            figures.commit_failures.add(1);
+            if refused.as_ref() != Some(&error) {
+                tracing::error!(error, "the store cannot write: alerts are sent, but would be lost by a crash");
+                *refused = Some(error);
+            }
+            let surplus = unsaved.len().saturating_sub(UNSAVED);
+            if surplus > 0 {
+                unsaved.drain(..surplus);
+                figures.lost_records.add(surplus as u64);
+            }
+            figures.unsaved.set(unsaved.len() as u64);
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::model::{Now, Time};
+    use crate::store::{Error, Memory, Reader};
+
+    /// Refuses to write while it is full, and remembers the size of each transaction.
+    struct Full {
+        inner: Memory,
+        full: Arc<AtomicBool>,
+        sizes: Arc<Mutex<Vec<usize>>>,
+    }
+
+    impl Store for Full {
+        fn commit(&mut self, batch: &[Record]) -> Result<(), Error> {
+            if self.full.load(Ordering::Relaxed) {
+                return Err(Error::Write { what: "a step".into(), source: "no space left on device".into() });
+            }
+            self.sizes.lock().unwrap().push(batch.len());
+            self.inner.commit(batch)
+        }
+
+        fn reader(&self) -> Arc<dyn Reader> {
+            self.inner.reader()
+        }
+    }
+
+    fn step(sequence: u64) -> (Step, oneshot::Receiver<Receipt>) {
+        let (reply, receipt) = oneshot::channel();
+        let effects = Arc::new(Effects::none(sequence, Now::at(Time::EPOCH)));
+        (Step { effects, place: None, reply: Some(reply) }, receipt)
+    }
+
+    #[tokio::test]
+    async fn a_store_that_refuses_delays_no_alert_and_gets_everything_when_it_writes_again() {
+        let (full, sizes) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
+        let store = Full { inner: Memory::default(), full: full.clone(), sizes: sizes.clone() };
+        let reader = store.reader();
+        let (figures, seen) = (Arc::new(Figures::default()), Arc::new(Mutex::new(Vec::new())));
+        let (writer, writes) = queue();
+        let committer = std::thread::spawn({
+            let (figures, seen) = (figures.clone(), seen.clone());
+            move || run(Box::new(store), writes, &figures, |effects| seen.lock().unwrap().push(effects.sequence))
+        });
+
+        let (first, receipt) = step(1);
+        writer.step(first);
+        assert!(!receipt.await.unwrap().durable);
+        assert_eq!(*seen.lock().unwrap(), [1], "its alerts go out");
+        assert_eq!((reader.last_sequence().unwrap(), figures.unsaved.get()), (None, 1));
+
+        full.store(false, Ordering::Relaxed);
+        let (second, receipt) = step(2);
+        writer.step(second);
+        assert!(receipt.await.unwrap().durable);
+        assert_eq!((reader.last_sequence().unwrap(), figures.unsaved.get()), (Some(2), 0));
+        assert_eq!(sizes.lock().unwrap().iter().sum::<usize>(), 2, "the first was stored too");
+        assert_eq!(*seen.lock().unwrap(), [1, 2], "and is not sent again");
+        writer.stop();
+        committer.join().unwrap();
+    }
+
+    #[test]
+    fn everything_that_is_queued_is_one_transaction() {
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let store = Full { inner: Memory::default(), full: Arc::default(), sizes: sizes.clone() };
+        let (writer, writes) = queue();
+        for sequence in 1..=600 {
+            writer.step(step(sequence).0);
+        }
+        writer.stop();
+        run(Box::new(store), writes, &Figures::default(), |_| {});
+        assert_eq!(*sizes.lock().unwrap(), [512, 88]);
+    }
+}
