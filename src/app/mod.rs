@@ -7,6 +7,10 @@ mod committer;
 mod engine_thread;
 mod figures;
 mod folder;
+pub mod logging;
+mod own_state;
+mod problems;
+mod signals;
 mod tasks;
 mod watch;
 
@@ -15,6 +19,8 @@ pub use committer::Writer;
 pub use engine_thread::{Handle, Machine, Receipt, Stopped};
 pub use figures::{Counter, Figures};
 pub use folder::{Believed, Finding, Layout, Reading};
+pub use own_state::KIND as OWN_KIND;
+pub use problems::{FileHealth, Part, Problems};
 pub use tasks::{Fatal, Status, TaskStatus, Tasks};
 
 /// An error with all its causes, as one line: `cannot read rules/: permission denied`.

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::Effects;
-use crate::model::{
-    ChannelName, CloseReason, FiringId, Labels, Level, Notification, NotificationId, RuleName, SubjectKey, Time,
-};
+use crate::model::{CloseReason, FiringId, Labels, Level, Notification, NotificationId, RuleName, SubjectKey, Time};
 
 /// One thing to be stored.
 #[derive(Clone, Debug, PartialEq)]
