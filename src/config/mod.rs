@@ -3,10 +3,17 @@
 //! Text becomes a [`yaml::Document`], the document becomes strict structs, and these are checked; all three collect
 //! every problem with its place instead of stopping at the first.
 
+pub mod collectors;
+mod larum;
+mod scalar;
 pub mod secret;
+mod settings;
 pub mod surroundings;
 pub mod yaml;
 
+pub use larum::{Config, NamedRoute};
+pub use scalar::{Period, Size};
 pub use secret::{Secret, Text};
+pub use settings::{Alerts, Defaults, History, Limits, Locale, Log, LogFormat, LogLevel, Param, Retry};
 pub use surroundings::{Fixed, Process, Surroundings};
 pub use yaml::{Document, Place, Spanned};

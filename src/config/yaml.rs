@@ -31,6 +31,13 @@ const MAX_PROBLEMS: usize = 50;
 /// The name by which the deserialiser knows [`Spanned`].
 const SPANNED_MARK: &str = "$larum::Spanned";
 
+/// The name by which the deserialiser knows [`Traced`].
+const ORIGIN_MARK: &str = "$larum::Traced";
+
+/// The name by which the deserialiser knows a type that is a text or a struct: a text is visited as one, and anything
+/// else as a newtype, whose content is the struct.
+pub(super) const TEXT_OR_STRUCT_MARK: &str = "$larum::TextOrStruct";
+
 /// A place in a file at which a problem can be told, long after the file was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -77,20 +84,47 @@ pub struct Spanned<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Spanned<T>, D::Error> {
-        struct SpannedVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for SpannedVisitor<T> {
-            type Value = Spanned<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut access: A) -> Result<Spanned<T>, A::Error> {
-                let missing = || de::Error::custom("a value is expected here");
-                let id: u64 = access.next_element()?.ok_or_else(missing)?;
-                let value = access.next_element()?.ok_or_else(missing)?;
-                Ok(Spanned { value, id: id as NodeId })
-            }
-        }
-        deserializer.deserialize_newtype_struct(SPANNED_MARK, SpannedVisitor(PhantomData))
+        let (id, value) = deserializer.deserialize_newtype_struct(SPANNED_MARK, MarkedVisitor(PhantomData))?;
+        Ok(Spanned { value, id: id as NodeId })
+    }
+}
+
+impl<T> Spanned<T> {
+    /// A default, which stands nowhere: its place is the whole file.
+    pub(super) fn nowhere(value: T) -> Spanned<T> {
+        Spanned { value, id: NodeId::MAX }
+    }
+}
+
+/// A scalar, and whether it came from `${env:NAME}` or `${file:path}`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Traced<T> {
+    pub(super) value: T,
+    pub(super) secret: bool,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Traced<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Traced<T>, D::Error> {
+        let (secret, value) = deserializer.deserialize_newtype_struct(ORIGIN_MARK, MarkedVisitor(PhantomData))?;
+        Ok(Traced { value, secret: secret != 0 })
+    }
+}
+
+/// Takes a number from our own deserialiser, and then the value.
+struct MarkedVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for MarkedVisitor<T> {
+    type Value = (u64, T);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut access: A) -> Result<(u64, T), A::Error> {
+        let missing = || de::Error::custom("a value is expected here");
+        let mark = access.next_element()?.ok_or_else(missing)?;
+        let value = access.next_element()?.ok_or_else(missing)?;
+        Ok((mark, value))
     }
 }
 

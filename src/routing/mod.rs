@@ -1,8 +1,21 @@
 //! Which channels should know of an alert. Pure.
+//!
+//! The first route that matches decides, unless it says `continue`. A rule's own `notify` goes past the routes. Without
+//! any routes the channel `console` is told, or every channel where none has that name.
+
+mod active;
+mod coverage;
+mod matcher;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::tz::TimeZone;
+
 use crate::model::{ChannelName, Labels, Level, RuleName, SubjectKey, Time};
+
+pub use active::{Active, Error as ActiveError};
+pub use coverage::Possible;
+pub use matcher::Matchers;
 
 /// What routing looks at.
 #[derive(Clone, Debug)]
@@ -30,14 +43,105 @@ pub struct Targets {
     pub changes_at: Option<Time>,
 }
 
-/// The routes, in order, and the channels that exist.
-#[derive(Clone, Debug, Default)]
-pub struct Routing {}
+/// One entry of `routes`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Route {
+    /// Which alerts it takes.
+    pub matches: Matchers,
+    /// Whom it tells.
+    pub to: Vec<ChannelName>,
+    /// The routes after it are asked too.
+    pub continues: bool,
+    /// When its channels may be told; always without it.
+    pub active: Option<Active>,
+}
 
-impl Routing {
-    /// Who should know of an alert at a wall-clock time.
-    pub fn targets(&self, facts: &Facts<'_>, wall: Time) -> Targets {
-        let _ = (facts, wall);
-        Targets::default()
+/// The routes, in order, and the channels that exist.
+#[derive(Clone, Debug)]
+pub struct Routing {
+    routes: Vec<Route>,
+    channels: BTreeSet<ChannelName>,
+    zone: TimeZone,
+}
+
+impl Default for Routing {
+    fn default() -> Routing {
+        Routing { routes: Vec::new(), channels: BTreeSet::new(), zone: TimeZone::UTC }
     }
 }
+
+impl Routing {
+    /// Routes between the channels that exist; `active` windows are of `zone`.
+    ///
+    /// Where `routes` is empty, there is one route that matches everything: to the channel `console`, or to all
+    /// channels where none has that name.
+    pub fn new(mut routes: Vec<Route>, channels: impl IntoIterator<Item = ChannelName>, zone: TimeZone) -> Routing {
+        let channels: BTreeSet<ChannelName> = channels.into_iter().collect();
+        if routes.is_empty() {
+            let to = match channels.get("console") {
+                Some(console) => vec![console.clone()],
+                None => channels.iter().cloned().collect(),
+            };
+            routes.push(Route { to, ..Route::default() });
+        }
+        Routing { routes, channels, zone }
+    }
+
+    /// The channels that exist.
+    pub fn channels(&self) -> &BTreeSet<ChannelName> {
+        &self.channels
+    }
+
+    /// The routes, with the one that stands for none.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// Who should know of an alert at a wall-clock time. Channels that do not exist are left out.
+    pub fn targets(&self, facts: &Facts<'_>, wall: Time) -> Targets {
+        let mut targets = Targets::default();
+        let exists = |channel: &&ChannelName| self.channels.contains(*channel);
+        if let Some(notify) = facts.notify {
+            targets.open = notify.iter().filter(exists).cloned().collect();
+            return targets;
+        }
+        for route in self.routes.iter().filter(|route| route.matches.matches(facts)).take_until(|r| !r.continues) {
+            let channels = route.to.iter().filter(exists).cloned();
+            let Some(active) = &route.active else {
+                targets.open.extend(channels);
+                continue;
+            };
+            let change = active.next_change(wall, &self.zone);
+            targets.changes_at = [targets.changes_at, change].into_iter().flatten().min();
+            if active.is_open(wall, &self.zone) {
+                targets.open.extend(channels);
+            } else {
+                let opens = change.unwrap_or(Time::MAX);
+                for channel in channels {
+                    let at = targets.closed.entry(channel).or_insert(opens);
+                    *at = opens.min(*at);
+                }
+            }
+        }
+        // A channel that is open by one route and closed by another is told now.
+        targets.closed.retain(|channel, _| !targets.open.contains(channel));
+        targets
+    }
+}
+
+/// `take_while` that also gives the item which ends it.
+trait TakeUntil: Iterator + Sized {
+    fn take_until(self, is_last: impl Fn(&Self::Item) -> bool) -> impl Iterator<Item = Self::Item> {
+        let mut done = false;
+        self.take_while(move |item| {
+            let take = !done;
+            done = is_last(item);
+            take
+        })
+    }
+}
+
+impl<I: Iterator> TakeUntil for I {}
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,9 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Unexpected, Visitor};
 
-use super::SPANNED_MARK;
 use super::substitute::Origin;
 use super::tree::{Entry, Kind, Node, NodeId};
+use super::{ORIGIN_MARK, SPANNED_MARK, TEXT_OR_STRUCT_MARK};
 use crate::config::secret::{SECRET_MARK, TEXT_MARK};
 use crate::diagnostic::did_you_mean;
 
@@ -336,7 +336,16 @@ impl<'a> Deserializer<'a> for Reader<'a> {
     fn deserialize_newtype_struct<V: Visitor<'a>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
         match name {
             SECRET_MARK | TEXT_MARK => self.with_origin(visitor),
-            SPANNED_MARK => visitor.visit_seq(SpannedReader { reader: self, step: 0 }),
+            SPANNED_MARK => visitor.visit_seq(MarkedReader { reader: self, mark: self.node.id as u64, step: 0 }),
+            ORIGIN_MARK => {
+                let secret = matches!(self.node.kind, Kind::Text(_, Origin::Secret));
+                visitor.visit_seq(MarkedReader { reader: self, mark: u64::from(secret), step: 0 })
+            }
+            TEXT_OR_STRUCT_MARK => match &self.node.kind {
+                Kind::Text(text, _) => visitor.visit_str(text),
+                Kind::Mapping(_) | Kind::Null => visitor.visit_newtype_struct(self),
+                _ => self.any(visitor),
+            },
             _ => visitor.visit_newtype_struct(self),
         }
         .map_err(|fault| fault.at(self.node))
@@ -449,21 +458,22 @@ impl<'a> de::SeqAccess<'a> for ListReader<'a> {
     }
 }
 
-/// Gives a [`super::Spanned`] its number, and then its value.
-struct SpannedReader<'a> {
+/// Gives what the deserialiser knows of a value as a number, and then the value.
+struct MarkedReader<'a> {
     reader: Reader<'a>,
+    mark: u64,
     step: u8,
 }
 
-impl<'a> de::SeqAccess<'a> for SpannedReader<'a> {
+impl<'a> de::SeqAccess<'a> for MarkedReader<'a> {
     type Error = Fault;
 
     fn next_element_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
         self.step += 1;
         match self.step {
             1 => {
-                let id: de::value::U64Deserializer<Fault> = (self.reader.node.id as u64).into_deserializer();
-                seed.deserialize(id).map(Some)
+                let mark: de::value::U64Deserializer<Fault> = self.mark.into_deserializer();
+                seed.deserialize(mark).map(Some)
             }
             2 => seed.deserialize(self.reader).map(Some),
             _ => Ok(None),

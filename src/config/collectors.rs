@@ -1,0 +1,389 @@
+//! `collectors`: what is watched. The files' form of it; how it is done is in `crate::collect`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+
+use super::{Document, Period, Size, Spanned, Text};
+use crate::diagnostic::Diagnostic;
+use crate::model::{Labels, Value};
+
+/// The shortest time between two looks.
+const SHORTEST_EVERY: Duration = Duration::from_millis(100);
+
+/// An entry of `collectors`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Collector {
+    /// This machine.
+    Host(Host),
+    /// A URL.
+    Http(Box<Http>),
+    /// What others send.
+    Push(Push),
+}
+
+impl Collector {
+    /// Unique over all collectors: `host`, `http:shop-api`, `push`.
+    pub fn name(&self) -> String {
+        match self {
+            Collector::Host(_) => "host".to_string(),
+            Collector::Http(http) => format!("http:{}", http.name),
+            Collector::Push(_) => "push".to_string(),
+        }
+    }
+}
+
+/// `type: host`: cpu, memory, disks and networks of this machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Host {
+    /// How often.
+    pub every: Duration,
+    /// A look that takes longer is cut off.
+    pub timeout: Duration,
+}
+
+impl Host {
+    pub(super) fn default_for(every: Option<Duration>) -> Host {
+        let every = every.unwrap_or(Duration::from_secs(10));
+        Host { every, timeout: Duration::from_secs(10) }
+    }
+}
+
+/// `type: http`: a service that answers at a URL.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Http {
+    /// The subject's name.
+    pub name: Arc<str>,
+    /// The subject's kind; `service` unless said.
+    pub kind: Arc<str>,
+    /// Where to ask.
+    pub url: Text,
+    /// How often.
+    pub every: Duration,
+    /// One attempt that takes longer has failed.
+    pub timeout: Duration,
+    /// How many more attempts are made before the service counts as down.
+    pub retries: u32,
+    /// What the answer must be.
+    pub expect: Expect,
+    /// Headers of the request.
+    pub headers: BTreeMap<String, Text>,
+    /// The subject's labels.
+    pub labels: Labels,
+}
+
+/// What an answer must be to be good.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Expect {
+    /// One of these status codes; any of 200 to 299 where empty.
+    pub status: Vec<u16>,
+    /// What the body must contain.
+    pub body: Vec<BodyExpectation>,
+    /// The values at JSON pointers (RFC 6901) of the body.
+    pub json: BTreeMap<String, Value>,
+    /// The longest time to the last byte.
+    pub response_time: Option<Duration>,
+}
+
+/// One condition on the text of a body.
+#[derive(Clone, Debug)]
+pub enum BodyExpectation {
+    /// It contains this text.
+    Contains(String),
+    /// A part of it matches.
+    Matches(regex::Regex),
+}
+
+impl PartialEq for BodyExpectation {
+    fn eq(&self, other: &BodyExpectation) -> bool {
+        match (self, other) {
+            (BodyExpectation::Contains(a), BodyExpectation::Contains(b)) => a == b,
+            (BodyExpectation::Matches(a), BodyExpectation::Matches(b)) => a.as_str() == b.as_str(),
+            (BodyExpectation::Contains(_) | BodyExpectation::Matches(_), _) => false,
+        }
+    }
+}
+
+/// `type: push`: snapshots that others post to `/api/v1/snapshots`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Push {
+    /// Bytes of one body, after inflation.
+    pub max_body: usize,
+}
+
+impl Default for Push {
+    fn default() -> Push {
+        Push { max_body: 64 << 20 }
+    }
+}
+
+/// An entry as written.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawCollector {
+    Host(RawHost),
+    Http(Box<RawHttp>),
+    Push(RawPush),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawHost {
+    every: Option<Spanned<Period>>,
+    timeout: Option<Spanned<Period>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHttp {
+    name: Spanned<String>,
+    url: Spanned<Text>,
+    #[serde(default)]
+    kind: Option<Spanned<String>>,
+    #[serde(default)]
+    every: Option<Spanned<Period>>,
+    #[serde(default)]
+    timeout: Option<Spanned<Period>>,
+    #[serde(default)]
+    retries: u8,
+    #[serde(default)]
+    expect: RawExpect,
+    #[serde(default)]
+    headers: BTreeMap<String, Spanned<Text>>,
+    #[serde(default)]
+    labels: BTreeMap<Arc<str>, Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawExpect {
+    status: Option<Spanned<Statuses>>,
+    body: RawBody,
+    json: BTreeMap<String, Spanned<Value>>,
+    response_time: Option<Spanned<Period>>,
+}
+
+/// `body: text`, or `body: { contains: .., matches: .. }`.
+#[derive(Default)]
+struct RawBody {
+    contains: Option<String>,
+    matches: Option<Spanned<String>>,
+}
+
+impl<'de> Deserialize<'de> for RawBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawBody, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        struct Parts {
+            contains: Option<String>,
+            matches: Option<Spanned<String>>,
+        }
+        struct BodyVisitor;
+        impl<'de> Visitor<'de> for BodyVisitor {
+            type Value = RawBody;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text, or a mapping such as { contains: ok, matches: \"^up\" }")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RawBody, E> {
+                Ok(RawBody { contains: Some(text.to_string()), matches: None })
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<RawBody, D::Error> {
+                let Parts { contains, matches } = Parts::deserialize(deserializer)?;
+                Ok(RawBody { contains, matches })
+            }
+        }
+        deserializer.deserialize_newtype_struct(super::yaml::TEXT_OR_STRUCT_MARK, BodyVisitor)
+    }
+}
+
+/// One status code, or a list of them.
+struct Statuses(Vec<u16>);
+
+impl<'de> Deserialize<'de> for Statuses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Statuses, D::Error> {
+        struct StatusesVisitor;
+        impl<'de> Visitor<'de> for StatusesVisitor {
+            type Value = Statuses;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a status code from 100 to 599, or a list of them")
+            }
+            fn visit_i64<E: de::Error>(self, code: i64) -> Result<Statuses, E> {
+                match u16::try_from(code) {
+                    Ok(code @ 100..=599) => Ok(Statuses(vec![code])),
+                    _ => Err(E::invalid_value(de::Unexpected::Signed(code), &self)),
+                }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Statuses, A::Error> {
+                let mut codes = Vec::new();
+                while let Some(code) = access.next_element::<u16>()? {
+                    codes.extend(StatusesVisitor.visit_i64::<A::Error>(i64::from(code))?.0);
+                }
+                Ok(Statuses(codes))
+            }
+        }
+        deserializer.deserialize_any(StatusesVisitor)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawPush {
+    max_body: Option<Spanned<Size>>,
+}
+
+/// Checks entries and turns them into collectors; problems go to `problems`.
+pub(super) fn build(
+    document: &Document,
+    entries: Vec<Spanned<RawCollector>>,
+    every: Option<Duration>,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Collector> {
+    let mut collectors: Vec<Collector> = Vec::new();
+    for entry in entries {
+        let place = document.place(&entry);
+        let mut check = Check { document, problems };
+        let collector = match entry.value {
+            RawCollector::Host(raw) => Collector::Host(check.host(&raw, every)),
+            RawCollector::Http(raw) => Collector::Http(Box::new(check.http(*raw, every))),
+            RawCollector::Push(raw) => Collector::Push(check.push(&raw)),
+        };
+        if collectors.iter().any(|other| other.name() == collector.name()) {
+            let problem = match &collector {
+                Collector::Http(http) => place
+                    .error(format!("two collectors have the name `{}`", http.name))
+                    .with_hint("the name is the subject's name: give each its own"),
+                Collector::Host(_) | Collector::Push(_) => {
+                    place.error(format!("there can be only one collector of type `{}`", collector.name()))
+                }
+            };
+            problems.push(problem);
+            continue;
+        }
+        collectors.push(collector);
+    }
+    collectors
+}
+
+struct Check<'a> {
+    document: &'a Document,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+impl Check<'_> {
+    fn refuse<T>(&mut self, spanned: &Spanned<T>, message: impl Into<String>) {
+        self.problems.push(self.document.place(spanned).error(message));
+    }
+
+    fn period(&mut self, period: Option<&Spanned<Period>>, default: Duration, key: &str) -> Duration {
+        let Some(spanned) = period else { return default };
+        if spanned.value.0 < SHORTEST_EVERY {
+            self.refuse(spanned, format!("`{key}` must be at least 100ms"));
+        }
+        spanned.value.0
+    }
+
+    fn host(&mut self, raw: &RawHost, every: Option<Duration>) -> Host {
+        let default = Host::default_for(every);
+        Host {
+            every: self.period(raw.every.as_ref(), default.every, "every"),
+            timeout: self.period(raw.timeout.as_ref(), default.timeout, "timeout"),
+        }
+    }
+
+    fn push(&mut self, raw: &RawPush) -> Push {
+        let Some(max_body) = &raw.max_body else { return Push::default() };
+        if max_body.value.0 == 0 {
+            self.refuse(max_body, "`max_body` must be more than nothing");
+        }
+        Push { max_body: max_body.value.0 }
+    }
+
+    fn http(&mut self, raw: RawHttp, every: Option<Duration>) -> Http {
+        self.word(&raw.name, "name");
+        if let Some(kind) = &raw.kind {
+            self.word(kind, "kind");
+            if ["host", "disk", "network", "collector", "larum"].contains(&kind.value.as_str()) {
+                self.refuse(kind, format!("the kind `{}` is larum's own", kind.value));
+            }
+        }
+        self.url(&raw.url);
+        for (name, value) in &raw.headers {
+            let bad_name = reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err();
+            if bad_name || reqwest::header::HeaderValue::from_str(value.value.expose()).is_err() {
+                self.refuse(value, format!("`{name}` is no header that can be sent"));
+            }
+        }
+        for (name, value) in &raw.labels {
+            if value.value.chars().any(char::is_control) || name.chars().any(char::is_control) {
+                self.refuse(value, "labels cannot hold control characters");
+            }
+        }
+        Http {
+            kind: raw.kind.map_or_else(|| "service".into(), |kind| kind.value.into()),
+            every: self.period(raw.every.as_ref(), every.unwrap_or(Duration::from_secs(15)), "every"),
+            timeout: self.period(raw.timeout.as_ref(), Duration::from_secs(5), "timeout"),
+            retries: u32::from(raw.retries),
+            expect: self.expect(raw.expect),
+            headers: raw.headers.into_iter().map(|(name, value)| (name, value.value)).collect(),
+            labels: raw.labels.into_iter().map(|(name, value)| (name, value.value.into())).collect(),
+            name: raw.name.value.into(),
+            url: raw.url.value,
+        }
+    }
+
+    fn word(&mut self, text: &Spanned<String>, key: &str) {
+        if text.value.is_empty() || text.value.chars().any(char::is_control) {
+            self.refuse(text, format!("`{key}` must be a text without control characters"));
+        }
+    }
+
+    /// The URL is not repeated in the problem: it may hold a secret.
+    fn url(&mut self, url: &Spanned<Text>) {
+        let problem = self.document.place(url);
+        match reqwest::Url::parse(url.value.expose()) {
+            Ok(parsed) if !matches!(parsed.scheme(), "http" | "https") => {
+                self.problems.push(problem.error("only http and https URLs can be asked"));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let hint = "write the whole URL: `https://shop.example/health`";
+                self.problems.push(problem.error(format!("this is no URL: {error}")).with_hint(hint));
+            }
+        }
+    }
+
+    fn expect(&mut self, raw: RawExpect) -> Expect {
+        let mut body: Vec<BodyExpectation> = raw.body.contains.into_iter().map(BodyExpectation::Contains).collect();
+        if let Some(pattern) = raw.body.matches {
+            match regex::Regex::new(&pattern.value) {
+                Ok(regex) => body.push(BodyExpectation::Matches(regex)),
+                Err(error) => {
+                    // The error shows the pattern over several lines; its last one says what is wrong.
+                    let text = error.to_string();
+                    let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_string();
+                    self.refuse(&pattern, format!("this is no regular expression: {reason}"));
+                }
+            }
+        }
+        let mut json = BTreeMap::new();
+        for (pointer, value) in raw.json {
+            if !pointer.is_empty() && !pointer.starts_with('/') {
+                let problem = self.document.place(&value).error(format!("`{pointer}` is no JSON pointer"));
+                self.problems.push(problem.with_hint(format!("write `/{}`", pointer.replace('.', "/"))));
+            }
+            json.insert(pointer, value.value);
+        }
+        if let Some(status) = raw.status.as_ref().filter(|status| status.value.0.is_empty()) {
+            self.refuse(
+                status,
+                "an empty list of status codes can never be met: leave `status` out for any of 200 to 299",
+            );
+        }
+        let response_time =
+            raw.response_time.as_ref().map(|spanned| self.period(Some(spanned), Duration::ZERO, "response_time"));
+        Expect { status: raw.status.map_or_else(Vec::new, |status| status.value.0), body, json, response_time }
+    }
+}

@@ -1,0 +1,184 @@
+use super::*;
+use crate::config::collectors::{BodyExpectation, Http};
+use crate::config::{Fixed, Text};
+use crate::model::{Labels, Level, RuleName, SubjectKey, Time, Value};
+use crate::rules::Repeat;
+
+fn parse(text: &str) -> Result<Config, Vec<Diagnostic>> {
+    Config::parse("larum.yaml", text, &Fixed::default())
+}
+
+#[track_caller]
+fn check_problems(text: &str, expected: &[&str]) {
+    let problems = parse(text).expect_err("there are problems");
+    let lines: Vec<String> =
+        problems.iter().map(|problem| problem.to_string().replacen("larum.yaml:", "", 1)).collect();
+    assert_eq!(lines, expected, "{text}");
+}
+
+/// The example of DESIGN.md section 6, without what comes later.
+const EXAMPLE: &str = r#"
+listen: 127.0.0.1:8001
+data_dir: data
+time_zone: Asia/Shanghai
+locale: zh-CN
+log: { level: info, format: text }
+alerts: { enabled: true }
+params: { cpu_threshold: 80, error_rate_threshold: 0.1, mode: strict, on: true }
+defaults: { every: 30s, cooldown: 5m, repeat: 4h }
+collectors:
+  - { type: host, every: 10s }
+  - { type: http, name: shop-api, url: "https://shop.example/health", every: 15s, timeout: 5s, retries: 2, expect: { status: 200 } }
+  - { type: push }
+routes:
+  - match: { level: ">=error", kind: service }
+    to: [ops-wecom, oncall-mail]
+    active: "Mon-Fri 09:00-18:00"
+    continue: true
+  - to: [console]
+history: { memory: 24h, memory_limit: 512MiB }
+"#;
+
+#[test]
+fn without_a_file_the_host_is_watched_and_pushes_are_taken() {
+    let config = Config::without_file(&Fixed::default());
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8001");
+    assert_eq!(config.data_dir, PathBuf::from("data"));
+    assert_eq!(config.collectors.iter().map(Collector::name).collect::<Vec<_>>(), ["host", "push"]);
+    let Collector::Host(host) = &config.collectors[0] else { panic!("the first is the host") };
+    assert_eq!(host.every, Duration::from_secs(10));
+    assert_eq!(config.defaults, Defaults::default());
+    assert_eq!(config.world_limits(), crate::history::Limits::default());
+    assert_eq!(config.forget_firing_after, Duration::from_secs(86_400));
+    assert_eq!(config.retry.give_up_after, Duration::from_secs(86_400));
+    assert!(config.alerts.enabled && config.routes.is_empty());
+}
+
+#[test]
+fn the_design_example_is_read() {
+    let config = parse(EXAMPLE).unwrap();
+    assert_eq!(config.time_zone.iana_name(), Some("Asia/Shanghai"));
+    assert_eq!(config.locale, Locale::ZhCn);
+    assert_eq!(config.params["cpu_threshold"], Param::Value(Value::Number(80.0)));
+    assert_eq!(config.params["mode"], Param::Value(Value::from("strict")));
+    assert_eq!(config.params["on"], Param::Value(Value::Bool(true)));
+    assert_eq!(config.defaults.every, Some(Duration::from_secs(30)));
+    assert_eq!(config.collectors.iter().map(Collector::name).collect::<Vec<_>>(), ["host", "http:shop-api", "push"]);
+    assert_eq!(config.routes.len(), 2);
+    assert!(config.routes[0].route.continues && config.routes[0].route.active.is_some());
+    assert_eq!(config.history.memory_limit, 512 << 20);
+}
+
+fn http(text: &str) -> Http {
+    let config = parse(&format!("collectors: [{{ type: http, name: a, url: 'http://a/', {text} }}]")).unwrap();
+    match config.collectors.into_iter().next() {
+        Some(Collector::Http(http)) => *http,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn expectations_are_read_in_all_their_forms() {
+    assert_eq!(http("expect: { status: 200 }").expect.status, [200]);
+    assert_eq!(http("expect: { status: [200, 204] }").expect.status, [200, 204]);
+    assert_eq!(http("expect: { body: ok }").expect.body, [BodyExpectation::Contains("ok".into())]);
+    let both =
+        http("expect: { body: { contains: ok, matches: '^up' }, json: { /status: up, /n: 3 }, response_time: 2s }");
+    assert_eq!(both.expect.body.len(), 2);
+    assert_eq!(both.expect.json["/n"], Value::Number(3.0));
+    assert_eq!(both.expect.response_time, Some(Duration::from_secs(2)));
+    assert_eq!(http("").every, Duration::from_secs(15));
+    assert_eq!(http("kind: site").kind.as_ref(), "site");
+}
+
+#[test]
+fn defaults_hold_for_collectors_that_do_not_say_otherwise() {
+    let config = parse("defaults: { every: 1m, repeat: never }").unwrap();
+    let Collector::Host(host) = &config.collectors[0] else { panic!("the first is the host") };
+    assert_eq!(host.every, Duration::from_secs(60));
+    assert_eq!(config.defaults.repeat, Repeat::Never);
+}
+
+#[test]
+fn all_problems_of_a_file_are_told_at_once() {
+    check_problems(
+        "listen: 0.0.0.0:80\ntime_zone: Asia/Shanghay\nlocale: de\nlog: { levl: info }\ncollectors:\n  - { type: http, name: a, url: 'ftp://x', every: 0s }\n  - { type: http, name: a, url: shop, expect: { json: { data.ok: 1 }, body: { matches: '(' }, status: 700 } }\n  - { type: host }\n  - { type: host, every: 30 }\n  - { type: htpp }\nroutes:\n  - match: { level: '>=eror' }\n    to: [a]\n  - to: [console, console]\n    active: Mon 9-18\n  - match: {}\nhistory: { memory: 1s }\n",
+        &[
+            "1:9: error: a public address needs `tokens`, which this version does not have (listen on `127.0.0.1:8001`, behind a proxy that knows its users)",
+            "2:12: error: the time zone `Asia/Shanghay` is not known (did you mean `Asia/Shanghai`?)",
+            "3:9: error: `de` is not known here (it is one of en, zh-CN)",
+            "4:8: error: unknown key `levl` (did you mean `level`?)",
+            "6:33: error: only http and https URLs can be asked",
+            "6:51: error: `every` must be at least 100ms",
+            "7:5: error: two collectors have the name `a` (the name is the subject's name: give each its own)",
+            "7:33: error: this is no URL: relative URL without a base (write the whole URL: `https://shop.example/health`)",
+            "7:65: error: `data.ok` is no JSON pointer (write `/data/ok`)",
+            "7:86: error: this is no regular expression: unclosed group",
+            "7:101: error: expected a status code from 100 to 599, or a list of them, found the number `700`",
+            "9:26: error: `30` has no unit: write `30s` for seconds, `30m` for minutes",
+            "9:5: error: there can be only one collector of type `host`",
+            "10:13: error: `htpp` is not known here (did you mean `http`?)",
+            "12:19: error: `eror` is not a level, did you mean `error`?",
+            "14:18: error: the channel `console` stands here twice (one is enough)",
+            "15:13: error: `Mon 9-18` is no window: write it like `Mon-Fri 09:00-18:00`, `Sat,Sun`, or `22:00-06:00`",
+            "16:5: error: the key `to` is missing",
+            "17:20: error: `memory` must be at least 1m (rules look back over it: write `24h`)",
+        ],
+    );
+}
+
+#[test]
+fn keys_that_come_later_are_refused_and_say_so() {
+    check_problems(
+        "tokens: []\nroutes:\n  - { to: [a], group_by: [rule] }\nhistory: { disk: 7d }\ninhibit: []\n",
+        &[
+            "1:1: error: unknown key `tokens` (this version of larum does not have it)",
+            "3:16: error: unknown key `group_by` (this version of larum does not have it)",
+            "4:12: error: unknown key `disk` (this version of larum does not have it)",
+            "5:1: error: unknown key `inhibit` (this version of larum does not have it)",
+        ],
+    );
+}
+
+#[test]
+fn a_param_from_the_environment_is_secret_unless_it_is_public() {
+    let surroundings = Fixed::env([("KEY", "7"), ("LIMIT", "80")]);
+    let text = "params: { key: '${env:KEY}', limit: '${env-public:LIMIT}' }\ncollectors: [{ type: http, name: a, url: 'http://a/?k=${env:KEY}', headers: { X-Key: 'k ${env:KEY}' } }]";
+    let config = Config::parse("larum.yaml", text, &surroundings).unwrap();
+    assert_eq!(config.params["key"], Param::Secret);
+    assert_eq!(config.params["limit"], Param::Value(Value::Number(80.0)));
+    let Collector::Http(http) = &config.collectors[0] else { panic!("it is http") };
+    assert_eq!(http.url, Text::secret("http://a/?k=7"));
+    assert_eq!(http.headers["X-Key"].expose(), "k 7");
+    assert!(!format!("{config:?}").contains("k=7") && !format!("{config:?}").contains("k 7"));
+}
+
+#[test]
+fn routes_to_channels_that_do_not_exist_are_named() {
+    let config = parse(EXAMPLE).unwrap();
+    let channels = BTreeSet::from(["console".into(), "oncall-mail".into(), "ops-wcom".into()]);
+    let problems: Vec<String> = config.check_channels(&channels).iter().map(|p| p.to_string()).collect();
+    assert_eq!(problems, ["larum.yaml:16:10: error: there is no channel `ops-wecom` (did you mean `ops-wcom`?)"]);
+}
+
+#[test]
+fn the_routing_of_a_file_routes() {
+    let config = parse(EXAMPLE).unwrap();
+    let routing = config.routing(["console", "ops-wecom", "oncall-mail"].map(ChannelName::from));
+    let (rule, subject, labels) = (RuleName::from("r"), SubjectKey::new("service", "a"), Labels::new());
+    let facts =
+        crate::routing::Facts { rule: &rule, level: Level::Error, subject: &subject, labels: &labels, notify: None };
+    // 18:30 in Shanghai, a Friday: the first route is closed.
+    let targets = routing.targets(&facts, Time::parse_rfc3339("2026-11-20T10:30:00Z").unwrap());
+    assert_eq!(targets.open, BTreeSet::from(["console".into()]));
+    assert_eq!(targets.closed["ops-wecom"], Time::parse_rfc3339("2026-11-23T01:00:00Z").unwrap());
+}
+
+#[test]
+fn a_changed_address_or_folder_needs_a_restart_and_a_changed_route_does_not() {
+    let running = parse("").unwrap();
+    assert_eq!(parse("listen: 127.0.0.1:9000\ndata_dir: d").unwrap().needs_restart(&running), ["listen", "data_dir"]);
+    assert!(
+        parse("routes: [{ to: [a] }]\nparams: { a: 1 }\ncollectors: []").unwrap().needs_restart(&running).is_empty()
+    );
+}

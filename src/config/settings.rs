@@ -1,0 +1,288 @@
+//! The smaller sections of larum.yaml, with their defaults.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+use super::yaml::Traced;
+use super::{Period, Size};
+use crate::model::Value;
+use crate::rules::Repeat;
+
+/// The language of notifications and of the dashboard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+pub enum Locale {
+    /// English.
+    #[default]
+    #[serde(rename = "en")]
+    En,
+    /// Chinese, simplified.
+    #[serde(rename = "zh-CN")]
+    ZhCn,
+}
+
+impl Locale {
+    /// The name as files write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Locale::En => "en",
+            Locale::ZhCn => "zh-CN",
+        }
+    }
+}
+
+/// `log`: what the daemon tells of itself on stderr.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The least important lines that are written.
+    pub level: LogLevel,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How important a log line is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Somebody must act.
+    Error,
+    /// Something went wrong, and the daemon coped.
+    Warn,
+    /// What an operator did took effect.
+    #[default]
+    Info,
+    /// Each evaluation.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The name as files and `tracing` write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `alerts`: the main switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Alerts {
+    /// Where false, everything is collected and judged, and nobody is told.
+    pub enabled: bool,
+}
+
+impl Default for Alerts {
+    fn default() -> Alerts {
+        Alerts { enabled: true }
+    }
+}
+
+/// An entry of `params`, as `param(name, default)` reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Param {
+    /// A value that rules may read.
+    Value(Value),
+    /// It came from `${env:NAME}` or `${file:path}`: rules may not read it.
+    Secret,
+}
+
+impl<'de> Deserialize<'de> for Param {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Param, D::Error> {
+        let Traced { value, secret } = Traced::<Value>::deserialize(deserializer)?;
+        match value {
+            _ if secret => Ok(Param::Secret),
+            Value::Number(number) if !number.is_finite() => Err(de::Error::custom("a number must be finite")),
+            value => Ok(Param::Value(value)),
+        }
+    }
+}
+
+/// `defaults`: for collectors and rules that do not say otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// How often collectors look and rules judge time itself; without it, each kind has its own default.
+    pub every: Option<Duration>,
+    /// The least time between two firing notifications of one alert to one channel.
+    pub cooldown: Duration,
+    /// When to remind.
+    pub repeat: Repeat,
+}
+
+impl Default for Defaults {
+    fn default() -> Defaults {
+        Defaults {
+            every: None,
+            cooldown: Duration::from_secs(300),
+            repeat: Repeat::Every(Duration::from_secs(4 * 3600)),
+        }
+    }
+}
+
+/// `defaults` as written.
+#[derive(serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawDefaults {
+    pub(super) every: Option<super::Spanned<Period>>,
+    cooldown: Period,
+    repeat: RawRepeat,
+}
+
+impl Default for RawDefaults {
+    fn default() -> RawDefaults {
+        let Defaults { cooldown, repeat, .. } = Defaults::default();
+        RawDefaults { every: None, cooldown: Period(cooldown), repeat: RawRepeat(repeat) }
+    }
+}
+
+impl RawDefaults {
+    pub(super) fn build(&self) -> Defaults {
+        Defaults {
+            every: self.every.as_ref().map(|every| every.value.0),
+            cooldown: self.cooldown.0,
+            repeat: self.repeat.0,
+        }
+    }
+}
+
+struct RawRepeat(Repeat);
+
+impl<'de> Deserialize<'de> for RawRepeat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawRepeat, D::Error> {
+        struct RepeatVisitor;
+        impl Visitor<'_> for RepeatVisitor {
+            type Value = RawRepeat;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration such as `4h`, or `never`")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RawRepeat, E> {
+                if text == "never" {
+                    return Ok(RawRepeat(Repeat::Never));
+                }
+                crate::model::duration::parse(text).map(|every| RawRepeat(Repeat::Every(every))).map_err(E::custom)
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<RawRepeat, E> {
+                self.visit_str(&number.to_string())
+            }
+        }
+        deserializer.deserialize_str(RepeatVisitor)
+    }
+}
+
+/// `history`: how far back rules can look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// Samples are kept in memory for this long.
+    pub memory: Duration,
+    /// Bytes of all samples together.
+    pub memory_limit: usize,
+}
+
+impl Default for History {
+    fn default() -> History {
+        let limits = crate::history::Limits::default();
+        History { memory: limits.memory, memory_limit: limits.memory_limit }
+    }
+}
+
+/// `history` as written.
+#[derive(serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawHistory {
+    pub(super) memory: super::Spanned<Period>,
+    memory_limit: Size,
+}
+
+impl Default for RawHistory {
+    fn default() -> RawHistory {
+        let History { memory, memory_limit } = History::default();
+        RawHistory { memory: super::Spanned::nowhere(Period(memory)), memory_limit: Size(memory_limit) }
+    }
+}
+
+impl RawHistory {
+    pub(super) fn build(&self) -> History {
+        History { memory: self.memory.value.0, memory_limit: self.memory_limit.0 }
+    }
+}
+
+/// `limits`: bounds of what is taken. What is past them is refused and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Subjects of all kinds together.
+    pub max_subjects: usize,
+    /// Fields of one subject.
+    pub max_fields: usize,
+    /// Labels of one subject.
+    pub max_labels: usize,
+    /// Bytes of a kind, a name, a label's name or a field's name.
+    pub max_name_bytes: usize,
+    /// Bytes of a label's value, or of a field's text.
+    pub max_text_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let limits = crate::history::Limits::default();
+        Limits {
+            max_subjects: limits.max_subjects,
+            max_fields: limits.max_fields,
+            max_labels: 64,
+            max_name_bytes: 256,
+            max_text_bytes: 4096,
+        }
+    }
+}
+
+/// `retry`: deliveries that fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// A notification is tried for this long before it is given up.
+    pub give_up_after: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry { give_up_after: Duration::from_secs(24 * 3600) }
+    }
+}
+
+/// `retry` as written.
+#[derive(serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawRetry {
+    #[serde(rename = "for")]
+    give_up_after: Period,
+}
+
+impl Default for RawRetry {
+    fn default() -> RawRetry {
+        RawRetry { give_up_after: Period(Retry::default().give_up_after) }
+    }
+}
+
+impl RawRetry {
+    pub(super) fn build(&self) -> Retry {
+        Retry { give_up_after: self.give_up_after.0 }
+    }
+}
