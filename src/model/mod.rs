@@ -8,6 +8,7 @@ mod no_data;
 mod snapshot;
 mod time;
 mod value;
+pub mod wire;
 
 pub use event::{AlertNote, CloseReason, EventKind, FoldedEvent, Notification};
 pub use level::{Level, UnknownLevel};
