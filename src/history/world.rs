@@ -298,7 +298,8 @@ impl World {
         }
         let date = days_before(self.calendar.day_of(now.wall()), ago)?;
         let (start, end) = self.calendar.borders(date)?;
-        Some((date, start.offset(-now.wall_offset), end.offset(-now.wall_offset)))
+        let to_engine = now.wall_offset.saturating_neg();
+        Some((date, start.offset(to_engine), end.offset(to_engine)))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Behaviour of the world, and a naive second implementation to compare it with.
 
 mod behaviour;
+mod bounds;
+mod days;
+mod oracle;
 
 use std::time::Duration;
 
