@@ -1,1 +1,126 @@
-//! To be filled.
+//! The HTTP surface: `/healthz`, `/readyz` and `/api/v1`.
+//!
+//! It checks who asks and what is sent, and turns domain values into documents ([`api`]). It knows neither engine nor
+//! store: pushes leave through [`Intake`], and reads come through [`View`]; the app implements both.
+//! Every answer is JSON, errors too: `{"error": "...", "hint": "..."}` with the status that fits.
+
+pub mod api;
+mod error;
+mod guard;
+mod listen;
+mod overview;
+mod ports;
+mod push;
+mod read;
+
+pub use guard::AllowedHosts;
+pub use listen::{Listener, serve};
+pub use overview::{Overview, overview};
+pub use ports::{Intake, PushError, PushReceipt, Readiness, Unavailable, View};
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use error::ApiError;
+
+/// What can be set of the server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The names under which it may be addressed.
+    pub allowed_hosts: AllowedHosts,
+    /// The largest body of a push in bytes, as sent and after inflation.
+    pub max_body: usize,
+    /// Bytes of all pushes together that are read and parsed at one moment.
+    pub max_bodies: usize,
+    /// The most entries of one push.
+    pub max_entries: usize,
+    /// A request must be read and answered within this time.
+    pub request_timeout: Duration,
+    /// After how long without a snapshot a pushed subject is stale.
+    pub push_stale_after: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            allowed_hosts: AllowedHosts::default(),
+            max_body: 64 << 20,
+            max_bodies: 256 << 20,
+            max_entries: 500_000,
+            request_timeout: Duration::from_secs(30),
+            push_stale_after: Duration::from_secs(300),
+        }
+    }
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Shared {
+    settings: Arc<Settings>,
+    intake: Arc<dyn Intake>,
+    view: Arc<dyn View>,
+    bodies: push::Bodies,
+}
+
+/// All routes with their checks.
+pub fn router(settings: Settings, intake: Arc<dyn Intake>, view: Arc<dyn View>) -> Router {
+    let bodies = push::Bodies::new(settings.max_bodies);
+    let shared = Shared { settings: Arc::new(settings), intake, view, bodies };
+    Router::new()
+        .route("/healthz", get(read::healthz))
+        .route("/readyz", get(read::readyz))
+        .route("/api/v1/snapshots", post(push::snapshots))
+        .route("/api/v1/status", get(read::status))
+        .route("/api/v1/rules", get(read::rules))
+        .route("/api/v1/alerts", get(read::alerts))
+        .route("/api/v1/subjects", get(read::subjects))
+        .route("/api/v1/channels", get(read::channels))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        // The last is the outermost: a panic anywhere is an answer, and nothing is done for a stranger.
+        .layer(middleware::from_fn_with_state(shared.clone(), limit_time))
+        .layer(middleware::from_fn_with_state(shared.clone(), guard::check))
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(shared)
+}
+
+async fn limit_time(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let limit = shared.settings.request_timeout;
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        let within = crate::model::duration::format(limit);
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, format!("the request was not read and answered within {within}"))
+            .hint("send smaller batches; a batch that was sent whole may have been taken, and can be sent again")
+            .into_response()
+    })
+}
+
+async fn not_found(request: Request) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, format!("there is no {}", request.uri().path()))
+        .hint("the routes are /healthz, /readyz and /api/v1/{snapshots,status,rules,alerts,subjects,channels}")
+}
+
+async fn method_not_allowed(request: Request) -> ApiError {
+    let (method, path) = (request.method(), request.uri().path());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} does not answer to {method}"))
+        .hint("snapshots are sent by POST, everything else is asked by GET")
+}
+
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("not a text"), "a request handler panicked");
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed on this request")
+        .hint("this is a fault of larum: the log has more, please report it")
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests;

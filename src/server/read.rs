@@ -1,0 +1,110 @@
+//! What can be asked: `GET` routes.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::Shared;
+use super::api::{AlertDto, StatusDto};
+use super::error::ApiError;
+use super::ports::Unavailable;
+
+/// The process is alive.
+pub(super) async fn healthz() -> Response {
+    Json(json!({ "status": "alive" })).into_response()
+}
+
+/// The daemon does its work: rules are loaded and the store is open.
+pub(super) async fn readyz(State(shared): State<Shared>) -> Response {
+    let missing = shared.view.readiness().missing;
+    match missing.is_empty() {
+        true => Json(json!({ "status": "ready" })).into_response(),
+        false => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}", missing.join(", ")))
+            .hint("GET /api/v1/status lists the problems")
+            .retry_after(1)
+            .into_response(),
+    }
+}
+
+pub(super) async fn status(State(shared): State<Shared>, uri: Uri) -> Result<Json<StatusDto>, ApiError> {
+    let NoQuery {} = query(&uri)?;
+    Ok(Json(shared.view.status().await.map_err(unavailable)?))
+}
+
+pub(super) async fn rules(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+    let NoQuery {} = query(&uri)?;
+    let rules = shared.view.rules().await.map_err(unavailable)?;
+    Ok(Json(json!({ "rules": rules, "next": null })).into_response())
+}
+
+pub(super) async fn channels(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+    let NoQuery {} = query(&uri)?;
+    let channels = shared.view.channels().await.map_err(unavailable)?;
+    Ok(Json(json!({ "channels": channels, "next": null })).into_response())
+}
+
+/// Which alerts are asked for; all that is given must hold.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlertQuery {
+    state: Option<String>,
+    rule: Option<String>,
+    kind: Option<String>,
+    name: Option<String>,
+    level: Option<String>,
+}
+
+pub(super) async fn alerts(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+    let asked: AlertQuery = query(&uri)?;
+    let level = asked.level.as_deref().map(str::parse::<crate::model::Level>).transpose();
+    let level = level.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let mut alerts = shared.view.alerts().await.map_err(unavailable)?;
+    let is = |asked: &Option<String>, value: &str| asked.as_deref().is_none_or(|asked| asked == value);
+    alerts.retain(|alert: &AlertDto| {
+        is(&asked.state, &alert.state)
+            && is(&asked.rule, &alert.rule)
+            && is(&asked.kind, &alert.kind)
+            && is(&asked.name, &alert.name)
+            && level.is_none_or(|level| alert.level == Some(level))
+    });
+    Ok(Json(json!({ "alerts": alerts, "next": null })).into_response())
+}
+
+/// Which subjects are asked for; all that is given must hold.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubjectQuery {
+    kind: Option<String>,
+    name: Option<String>,
+}
+
+pub(super) async fn subjects(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+    let asked: SubjectQuery = query(&uri)?;
+    let mut subjects = shared.view.subjects().await.map_err(unavailable)?;
+    let is = |asked: &Option<String>, value: &str| asked.as_deref().is_none_or(|asked| asked == value);
+    subjects.retain(|subject| is(&asked.kind, &subject.kind) && is(&asked.name, &subject.name));
+    Ok(Json(json!({ "subjects": subjects, "next": null })).into_response())
+}
+
+/// A route that takes no parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoQuery {}
+
+/// The parameters of a request. One that is not known is an error: a filter with a slip must not answer with everything.
+fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
+    let parsed = Query::<T>::try_from_uri(uri);
+    parsed.map(|Query(query)| query).map_err(|error| {
+        ApiError::new(StatusCode::BAD_REQUEST, format!("the parameters cannot be read: {}", error.body_text()))
+    })
+}
+
+fn unavailable(error: Unavailable) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+        .hint("larum is starting or stopping")
+        .retry_after(1)
+}

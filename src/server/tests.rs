@@ -1,0 +1,472 @@
+use std::io::Write;
+use std::sync::Mutex;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, header};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::future::BoxFuture;
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+use tower::ServiceExt;
+
+use super::api::{AlertDto, ChannelDto, OutboxDto, RuleDto, RulesSummaryDto, StatusDto, SubjectDto};
+use super::*;
+use crate::history::{Batch, Refusal};
+use crate::model::{Level, Now, Time};
+
+/// An engine that takes everything but what is named `late`, and remembers it.
+#[derive(Default)]
+struct Engine {
+    batches: Mutex<Vec<Batch>>,
+    error: Option<PushError>,
+    hangs: bool,
+}
+
+impl Intake for Engine {
+    fn now(&self) -> Now {
+        Now::at(Time::from_micros(1_800_000_000_000_000))
+    }
+    fn is_reserved(&self, kind: &str) -> bool {
+        ["collector", "larum", "host"].contains(&kind)
+    }
+    fn push(&self, batch: Batch) -> BoxFuture<'_, Result<PushReceipt, PushError>> {
+        Box::pin(async move {
+            if self.hangs {
+                std::future::pending::<()>().await;
+            }
+            if let Some(error) = self.error {
+                return Err(error);
+            }
+            let late = |index: usize| &*batch.snapshots[index].subject.name == "late";
+            let (refused, taken): (Vec<usize>, Vec<usize>) = (0..batch.snapshots.len()).partition(|index| late(*index));
+            let newest = Time::EPOCH;
+            let refused = refused.into_iter().map(|index| (index, Refusal::Late { newest })).collect();
+            self.batches.lock().unwrap().push(batch);
+            Ok(PushReceipt { taken: taken.len(), duplicates: 0, refused, durable: true })
+        })
+    }
+}
+
+/// A daemon with one of each.
+#[derive(Default)]
+struct Daemon {
+    missing: Vec<String>,
+    unavailable: bool,
+    panics: bool,
+}
+
+impl Daemon {
+    fn answer<T: Send + 'static>(&self, value: T) -> BoxFuture<'_, Result<T, Unavailable>> {
+        Box::pin(async move {
+            assert!(!self.panics, "the view was told to panic");
+            if self.unavailable { Err(Unavailable) } else { Ok(value) }
+        })
+    }
+}
+
+impl View for Daemon {
+    fn readiness(&self) -> Readiness {
+        Readiness { missing: self.missing.clone() }
+    }
+    fn status(&self) -> BoxFuture<'_, Result<StatusDto, Unavailable>> {
+        self.answer(StatusDto {
+            timestamp: Time::from_micros(1_800_000_000_000_000),
+            monitoring_enabled: true,
+            service_status: "running".into(),
+            metrics_port: 8001,
+            alert_enabled: true,
+            cpu_usage: Some(12.5),
+            memory_usage: None,
+            disk_usage: Some(90.0),
+            response_time: None,
+            rules: RulesSummaryDto { total: 3, ..RulesSummaryDto::default() },
+            channels: Vec::new(),
+            collectors: Vec::new(),
+            outbox: OutboxDto { durable: true, ..OutboxDto::default() },
+            problems: Vec::new(),
+        })
+    }
+    fn rules(&self) -> BoxFuture<'_, Result<Vec<RuleDto>, Unavailable>> {
+        self.answer(Vec::new())
+    }
+    fn alerts(&self) -> BoxFuture<'_, Result<Vec<AlertDto>, Unavailable>> {
+        let alert = |name: &str, state: &str, level| AlertDto {
+            id: Some(format!("id-{name}")),
+            rule: "cpu_high".into(),
+            kind: "host".into(),
+            name: name.into(),
+            labels: Default::default(),
+            state: state.into(),
+            level,
+            since: Time::from_micros(1_800_000_000_000_000),
+            message: None,
+            values: Default::default(),
+            told: vec!["console".into()],
+            held: Default::default(),
+            not_judged_since: None,
+        };
+        self.answer(vec![alert("a", "firing", Some(Level::Warning)), alert("b", "pending", None)])
+    }
+    fn subjects(&self) -> BoxFuture<'_, Result<Vec<SubjectDto>, Unavailable>> {
+        let subject = |kind: &str, name: &str| SubjectDto {
+            kind: kind.into(),
+            name: name.into(),
+            labels: Default::default(),
+            fields: Default::default(),
+            time: Time::EPOCH,
+            age_seconds: 1.5,
+            source: "push".into(),
+            stale: false,
+            gone: false,
+        };
+        self.answer(vec![subject("host", "a"), subject("service", "a"), subject("service", "b")])
+    }
+    fn channels(&self) -> BoxFuture<'_, Result<Vec<ChannelDto>, Unavailable>> {
+        self.answer(vec![ChannelDto {
+            name: "console".into(),
+            channel_type: "console".into(),
+            ..ChannelDto::default()
+        }])
+    }
+}
+
+fn settings() -> Settings {
+    Settings { max_body: 16 << 20, max_entries: 200_000, ..Settings::default() }
+}
+
+async fn send(router: Router, request: Request<Body>) -> (u16, Json, header::HeaderMap) {
+    let response = router.oneshot(request).await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    assert_eq!(headers[header::CONTENT_TYPE], "application/json", "every answer is JSON");
+    (status, serde_json::from_slice(&body).unwrap(), headers)
+}
+
+async fn get_with(view: Daemon, path: &str) -> (u16, Json) {
+    let router = router(settings(), Arc::new(Engine::default()), Arc::new(view));
+    let request = Request::get(path).header("host", "localhost:8001").body(Body::empty()).unwrap();
+    let (status, json, _) = send(router, request).await;
+    (status, json)
+}
+
+fn post() -> axum::http::request::Builder {
+    Request::post("/api/v1/snapshots").header("host", "127.0.0.1:8001").header("content-type", "application/json")
+}
+
+/// Pushes a body, and gives the answer and what the engine got.
+async fn push(engine: Engine, settings: Settings, request: Request<Body>) -> (u16, Json, Vec<Batch>) {
+    let engine = Arc::new(engine);
+    let router = router(settings, Arc::clone(&engine) as Arc<dyn Intake>, Arc::new(Daemon::default()));
+    let (status, json, _) = send(router, request).await;
+    let batches = std::mem::take(&mut *engine.batches.lock().unwrap());
+    (status, json, batches)
+}
+
+async fn push_body(body: impl Into<Vec<u8>>) -> (u16, Json, Vec<Batch>) {
+    let request = post().body(Body::from(body.into())).unwrap();
+    push(Engine::default(), settings(), request).await
+}
+
+fn entry(name: &str) -> Json {
+    json!({ "kind": "service", "name": name, "fields": { "up": 1 } })
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn assert_error(status: u16, json: &Json, expected: u16, text: &str) {
+    assert_eq!(status, expected, "{json}");
+    let error = json["error"].as_str().unwrap();
+    assert!(error.contains(text), "{error:?} does not hold {text:?}");
+}
+
+#[tokio::test]
+async fn health_is_alive_and_readiness_names_what_is_missing() {
+    assert_eq!(get_with(Daemon::default(), "/healthz").await, (200, json!({ "status": "alive" })));
+    assert_eq!(get_with(Daemon::default(), "/readyz").await, (200, json!({ "status": "ready" })));
+    let starting = Daemon { missing: vec!["the store is not open".into()], ..Daemon::default() };
+    let (status, json) = get_with(starting, "/readyz").await;
+    assert_error(status, &json, 503, "the store is not open");
+}
+
+#[tokio::test]
+async fn the_status_has_the_fields_that_are_promised() {
+    let (status, json) = get_with(Daemon::default(), "/api/v1/status").await;
+    assert_eq!(status, 200);
+    let fields = "timestamp monitoring_enabled service_status metrics_port alert_enabled cpu_usage memory_usage \
+                  disk_usage response_time rules channels collectors outbox problems";
+    for field in fields.split_whitespace() {
+        assert!(json.get(field).is_some(), "{field} is missing");
+    }
+    assert_eq!((&json["cpu_usage"], &json["memory_usage"]), (&json!(12.5), &Json::Null));
+    assert_eq!(json["timestamp"], "2027-01-15T08:00:00Z");
+}
+
+#[tokio::test]
+async fn lists_are_under_their_name_and_can_be_filtered() {
+    let cases = [
+        ("/api/v1/rules", "rules", 0),
+        ("/api/v1/channels", "channels", 1),
+        ("/api/v1/alerts", "alerts", 2),
+        ("/api/v1/alerts?state=firing", "alerts", 1),
+        ("/api/v1/alerts?level=warning&name=a", "alerts", 1),
+        ("/api/v1/alerts?level=warning&name=b", "alerts", 0),
+        ("/api/v1/alerts?rule=cpu_high&kind=host", "alerts", 2),
+        ("/api/v1/subjects", "subjects", 3),
+        ("/api/v1/subjects?kind=service", "subjects", 2),
+        ("/api/v1/subjects?kind=service&name=a", "subjects", 1),
+    ];
+    for (path, name, length) in cases {
+        let (status, json) = get_with(Daemon::default(), path).await;
+        assert_eq!((status, json[name].as_array().map(Vec::len)), (200, Some(length)), "{path}: {json}");
+        assert_eq!(json["next"], Json::Null);
+    }
+    for path in ["/api/v1/alerts?sate=firing", "/api/v1/alerts?level=loud", "/api/v1/status?x=1"] {
+        assert_eq!(get_with(Daemon::default(), path).await.0, 400, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_does_not_answer_and_a_handler_that_panics_are_errors_in_json() {
+    for path in ["status", "rules", "alerts", "subjects", "channels"].map(|name| format!("/api/v1/{name}")) {
+        let (status, json) = get_with(Daemon { unavailable: true, ..Daemon::default() }, &path).await;
+        assert_error(status, &json, 503, "does not answer");
+        let (status, json) = get_with(Daemon { panics: true, ..Daemon::default() }, &path).await;
+        assert_error(status, &json, 500, "failed on this request");
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_errors_in_json() {
+    let (status, json) = get_with(Daemon::default(), "/metrics").await;
+    assert_error(status, &json, 404, "there is no /metrics");
+    let (status, json) = get_with(Daemon::default(), "/api/v1/snapshots").await;
+    assert_error(status, &json, 405, "does not answer to GET");
+    let router = router(settings(), Arc::new(Engine::default()), Arc::new(Daemon::default()));
+    let request = post().uri("/api/v1/rules").body(Body::empty()).unwrap();
+    let (status, json, headers) = send(router, request).await;
+    assert_error(status, &json, 405, "does not answer to POST");
+    assert_eq!(headers[header::ALLOW], "GET,HEAD");
+}
+
+#[tokio::test]
+async fn every_route_checks_the_host_even_one_that_does_not_exist() {
+    for path in ["/healthz", "/readyz", "/api/v1/status", "/api/v1/snapshots", "/nowhere"] {
+        for (host, expected) in [(Some("evil.example"), 421), (None, 400), (Some("localhost.evil.example:8001"), 421)] {
+            let router = router(settings(), Arc::new(Engine::default()), Arc::new(Daemon::default()));
+            let mut request = Request::get(path);
+            if let Some(host) = host {
+                request = request.header("host", host);
+            }
+            let (status, json, _) = send(router, request.body(Body::empty()).unwrap()).await;
+            assert_eq!(status, expected, "{path} as {host:?}: {json}");
+            assert!(json["hint"].is_string());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_write_of_a_foreign_page_or_without_a_json_type_never_reaches_the_engine() {
+    let body = entry("a").to_string();
+    let base = || Request::post("/api/v1/snapshots").header("host", "127.0.0.1:8001");
+    let json = || base().header("content-type", "application/json");
+    let cases = [
+        (base(), 415),
+        (base().header("content-type", "text/plain"), 415),
+        (json().header("origin", "https://evil.example"), 403),
+        (json().header("sec-fetch-site", "cross-site"), 403),
+        (json().header("content-encoding", "br"), 415),
+        (json().header("content-encoding", "gzip").header("content-encoding", "gzip"), 415),
+    ];
+    for (request, expected) in cases {
+        let request = request.body(Body::from(body.clone())).unwrap();
+        let (status, json, batches) = push(Engine::default(), settings(), request).await;
+        assert_eq!((status, batches.len()), (expected, 0), "{json}");
+    }
+    let own = json().header("origin", "http://127.0.0.1:8001").header("sec-fetch-site", "same-origin");
+    let (status, ..) = push(Engine::default(), settings(), own.body(Body::from(body)).unwrap()).await;
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn one_object_an_array_and_json_lines_are_pushes() {
+    let array = json!([entry("a"), entry("b")]).to_string();
+    let lines = format!("{}\n\n{}\n", entry("a"), entry("b"));
+    let pretty = serde_json::to_string_pretty(&entry("a")).unwrap();
+    for (body, taken) in [(array, 2), (lines, 2), (pretty, 1)] {
+        let (status, json, batches) = push_body(body.clone()).await;
+        assert_eq!((status, json), (200, json!({ "taken": taken, "duplicates": 0, "refused": [], "durable": true })));
+        assert_eq!((batches.len(), batches[0].snapshots.len()), (1, taken), "{body}");
+        assert_eq!((&*batches[0].source.name, batches[0].source.stale_after.as_secs()), ("push", 300));
+    }
+}
+
+#[tokio::test]
+async fn a_bad_entry_is_refused_with_its_index_and_the_good_ones_are_taken() {
+    let body = json!([entry("a"), { "kind": "service" }, entry("late"), { "kind": "host", "name": "x", "fields": {} }, entry("b")]);
+    let (status, json, batches) = push_body(body.to_string()).await;
+    assert_eq!((status, &json["taken"]), (200, &json!(2)));
+    let indexes: Vec<u64> = json["refused"].as_array().unwrap().iter().map(|r| r["index"].as_u64().unwrap()).collect();
+    assert_eq!(indexes, [1, 2, 3]);
+    assert!(json["refused"][1]["error"].as_str().unwrap().contains("older"), "{json}");
+    assert!(json["refused"][2]["error"].as_str().unwrap().contains("written by larum itself"), "{json}");
+    assert_eq!(batches[0].snapshots.len(), 3);
+}
+
+#[tokio::test]
+async fn where_nothing_is_taken_the_answer_is_an_error_that_names_the_first_reason() {
+    for body in ["", "   ", "{", "not json", "[1,2]", r#"{"kind":"larum","name":"x","fields":{}}"#, "\u{0}"] {
+        let (status, json, batches) = push_body(body).await;
+        assert_error(status, &json, 400, "nothing was taken");
+        assert_eq!((&json["taken"], batches.len()), (&json!(0), 0), "{body:?}");
+        assert!(json["hint"].is_string() && !json["refused"].as_array().unwrap().is_empty());
+    }
+    let (status, json, _) = push_body(entry("late").to_string()).await;
+    assert_error(status, &json, 400, "older");
+    let (status, json, batches) = push_body("[]").await;
+    assert_eq!((status, &json["taken"], batches.len()), (200, &json!(0), 0), "an empty list is a push of nothing");
+}
+
+#[tokio::test]
+async fn deep_json_is_refused_and_harms_nothing() {
+    for body in ["[".repeat(1 << 20), format!("[{}]", "{\"a\":".repeat(100_000)), "[".repeat(500) + &"]".repeat(500)] {
+        let (status, ..) = push_body(body).await;
+        assert_eq!(status, 400);
+    }
+    let nested = json!({ "kind": "a", "name": "b", "fields": { "x": [[[[1]]]] } });
+    assert_eq!(push_body(nested.to_string()).await.0, 400);
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_entries_are_one_batch_gzip_or_not() {
+    let entries: Vec<String> = (0..100_000).map(|index| entry(&format!("s{index}")).to_string()).collect();
+    let lines = entries.join("\n");
+    let packed = gzip(lines.as_bytes());
+    let (head, tail) = lines.split_at(lines.len() / 2);
+    let two_members = [gzip(head.as_bytes()), gzip(tail.as_bytes())].concat();
+    for (body, encoding) in [(lines.into_bytes(), "identity"), (packed, "gzip"), (two_members, "gzip")] {
+        let request = post().header("content-encoding", encoding).body(Body::from(body)).unwrap();
+        let (status, json, batches) = push(Engine::default(), settings(), request).await;
+        assert_eq!((status, &json["taken"]), (200, &json!(100_000)), "{encoding}");
+        assert_eq!(batches.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn many_refused_entries_are_listed_up_to_a_bound_and_counted_beyond() {
+    let (status, json, _) = push_body(format!("[{}0]", "0,".repeat(19_999))).await;
+    assert_error(status, &json, 400, "entry 0");
+    assert_eq!((json["refused"].as_array().unwrap().len(), &json["refused_omitted"]), (10_000, &json!(10_000)));
+}
+
+#[tokio::test]
+async fn what_is_over_a_bound_is_refused_as_a_whole() {
+    let small = || Settings { max_body: 100_000, max_entries: 10, ..settings() };
+    let bomb = gzip(&vec![b' '; 50 << 20]);
+    assert!(bomb.len() > 100_000, "a bomb that is small as sent is the next case");
+    let packed = gzip(&vec![b' '; 200_000]);
+    let cases = [
+        (Body::from(vec![b' '; 100_001]), "identity", "the body is over 100000 bytes"),
+        (Body::from(bomb), "gzip", "the body is over 100000 bytes"),
+        (Body::from(packed), "gzip", "the body is over 100000 bytes"),
+        (Body::from(format!("[{}0]", "0,".repeat(10))), "identity", "more than 10 entries"),
+    ];
+    for (body, encoding, text) in cases {
+        let request = post().header("content-encoding", encoding).body(body).unwrap();
+        let (status, json, _) = push(Engine::default(), small(), request).await;
+        assert_error(status, &json, 413, text);
+    }
+    let announced = post().header("content-length", "100001").body(Body::empty()).unwrap();
+    assert_eq!(push(Engine::default(), small(), announced).await.0, 413);
+}
+
+#[tokio::test]
+async fn bodies_that_together_are_too_much_are_put_off() {
+    let one = Settings { max_bodies: 50_000, ..settings() };
+    let (status, json, _) =
+        push(Engine::default(), one.clone(), post().body(Body::from(vec![b' '; 60_000])).unwrap()).await;
+    assert_error(status, &json, 503, "too many large pushes");
+    let request = post().body(Body::from(entry("a").to_string())).unwrap();
+    assert_eq!(push(Engine::default(), one, request).await.0, 200);
+}
+
+#[tokio::test]
+async fn gzip_that_is_cut_off_or_is_none_is_refused() {
+    let whole = gzip(json!([entry("a"), entry("b")]).to_string().as_bytes());
+    let cut = whole[..whole.len() - 5].to_vec();
+    let with_tail = [whole.clone(), b"tail".to_vec()].concat();
+    for body in [cut, with_tail, b"[]".to_vec(), Vec::new()] {
+        let request = post().header("content-encoding", "gzip").body(Body::from(body)).unwrap();
+        let (status, json, batches) = push(Engine::default(), settings(), request).await;
+        assert_error(status, &json, 400, "");
+        assert_eq!(batches.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_says_when_to_come_back() {
+    let errors = [
+        (PushError::Busy { retry_after: Duration::from_millis(1500) }, "2", "queue is full"),
+        (PushError::Stopping, "5", "stopping"),
+    ];
+    for (error, seconds, text) in errors {
+        let engine = Engine { error: Some(error), ..Engine::default() };
+        let router = router(settings(), Arc::new(engine), Arc::new(Daemon::default()));
+        let request = post().body(Body::from(entry("a").to_string())).unwrap();
+        let (status, json, headers) = send(router, request).await;
+        assert_error(status, &json, 503, text);
+        assert_eq!(headers[header::RETRY_AFTER], seconds);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_answered_so() {
+    let hasty = Settings { request_timeout: Duration::from_millis(50), ..settings() };
+    let engine = Engine { hangs: true, ..Engine::default() };
+    let request = post().body(Body::from(entry("a").to_string())).unwrap();
+    let (status, json, _) = push(engine, hasty.clone(), request).await;
+    assert_error(status, &json, 408, "within 50ms");
+    let never: futures_util::stream::Pending<Result<axum::body::Bytes, std::io::Error>> =
+        futures_util::stream::pending();
+    let request = post().body(Body::from_stream(never)).unwrap();
+    assert_eq!(push(Engine::default(), hasty, request).await.0, 408);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_refused() {
+    let chunks = [Ok("[{\"kind\""), Err(std::io::Error::other("reset"))];
+    let request = post().body(Body::from_stream(futures_util::stream::iter(chunks))).unwrap();
+    let (status, json, _) = push(Engine::default(), settings(), request).await;
+    assert_error(status, &json, 400, "before it was complete");
+}
+
+/// Bytes that are sometimes nearly a push.
+fn bodies() -> impl Strategy<Value = Vec<u8>> {
+    let whole = json!([entry("a"), entry("b")]).to_string().into_bytes();
+    prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..300),
+        "[\\[\\]{}\",:a-z0-9 \n]{0,200}".prop_map(String::into_bytes),
+        (0..whole.len(), any::<u8>(), 0..whole.len()).prop_map(move |(at, byte, cut)| {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            bytes.truncate(bytes.len() - cut);
+            bytes
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_are_the_servers_fault(body in bodies(), packed in any::<bool>(), encoding in prop_oneof!["gzip", "identity"]) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let body = if packed { gzip(&body) } else { body };
+        let request = post().header("content-encoding", encoding).body(Body::from(body)).unwrap();
+        let (status, json, _) = runtime.block_on(push(Engine::default(), settings(), request));
+        prop_assert!(status < 500, "{status}: {json}");
+        prop_assert!(status == 200 || json["error"].is_string());
+    }
+}
