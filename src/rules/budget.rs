@@ -11,6 +11,11 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
+use rhai::{Dynamic, EvalAltResult, Position};
+
+use crate::history::SubjectId;
+use crate::model::NoData;
+
 /// Operations of one evaluation of one rule on one subject.
 pub(crate) const PER_EVALUATION: u64 = 100_000;
 
@@ -47,6 +52,42 @@ pub(crate) enum Exhausted {
     Time,
 }
 
+/// Why an evaluation ended before its end. A script cannot catch it.
+#[derive(Clone, Debug)]
+pub(crate) enum Stop {
+    /// There is no answer. `subject` is who was asked, `None` for a set.
+    NoData {
+        /// Why.
+        reason: NoData,
+        /// Who was asked.
+        subject: Option<SubjectId>,
+    },
+    /// It used up what it may.
+    Exhausted(Exhausted),
+}
+
+impl Stop {
+    /// Stops the run, and gives the error that carries it: Rhai passes it through `try` and `catch`.
+    ///
+    /// Some functions of Rhai's library wrap the errors of the closures that they call, or drop them. So the stop is
+    /// kept too, and the next operation raises it again, until [`resume`].
+    pub(crate) fn into_error(self) -> Box<EvalAltResult> {
+        METER.with(|meter| {
+            meter.pending.replace(Some(self.clone()));
+            meter.next_look.set(0);
+        });
+        Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(self), Position::NONE))
+    }
+
+    /// The stop inside an error, where it is one.
+    pub(crate) fn of(error: &EvalAltResult) -> Option<Stop> {
+        match error.unwrap_inner() {
+            EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<Stop>(),
+            _ => None,
+        }
+    }
+}
+
 /// What a script used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
@@ -63,6 +104,7 @@ struct Meter {
     next_look: Cell<u64>,
     /// Set at the first look at the clock: most evaluations end before it.
     deadline: Cell<Option<Instant>>,
+    pending: RefCell<Option<Stop>>,
     prints: RefCell<Prints>,
 }
 
@@ -80,6 +122,7 @@ thread_local! {
             time: Cell::new(EVALUATION_TIME),
             next_look: Cell::new(CLOCK_INTERVAL),
             deadline: Cell::new(None),
+            pending: RefCell::new(None),
             prints: RefCell::new(Prints { lines: Vec::new(), left_out: 0 }),
         }
     };
@@ -92,6 +135,7 @@ struct Surrounding {
     time: Duration,
     next_look: u64,
     deadline: Option<Instant>,
+    pending: Option<Stop>,
     prints: Prints,
 }
 
@@ -103,6 +147,7 @@ impl Drop for Surrounding {
             meter.time.set(self.time);
             meter.next_look.set(self.next_look);
             meter.deadline.set(self.deadline);
+            meter.pending.replace(self.pending.take());
             meter.prints.replace(std::mem::take(&mut self.prints));
         });
     }
@@ -116,6 +161,7 @@ pub(crate) fn run<T>(operations: u64, time: Duration, script: impl FnOnce() -> T
         time: meter.time.replace(time),
         next_look: meter.next_look.replace(CLOCK_INTERVAL),
         deadline: meter.deadline.replace(None),
+        pending: meter.pending.take(),
         prints: meter.prints.take(),
     });
     let result = script();
@@ -133,36 +179,46 @@ pub(crate) fn run<T>(operations: u64, time: Duration, script: impl FnOnce() -> T
 /// Counts operations, of the interpreter or of a native function's own loop.
 ///
 /// # Errors
-/// Where the run has used up what it may; from then on at each call.
+/// Where the run was stopped or has used up what it may; from then on at each call.
 #[inline]
-pub(crate) fn spend(operations: u64) -> Result<(), Exhausted> {
+pub(crate) fn spend(operations: u64) -> Result<(), Stop> {
     METER.with(|meter| {
         let spent = meter.spent.get().saturating_add(operations);
         meter.spent.set(spent);
-        if spent > meter.limit.get() {
-            return Err(Exhausted::Operations);
+        match spent > meter.limit.get() || spent >= meter.next_look.get() {
+            true => look(meter, spent),
+            false => Ok(()),
         }
-        if spent < meter.next_look.get() {
-            return Ok(());
-        }
-        look_at_the_clock(meter, spent)
     })
 }
 
+/// Looks whether the run may go on; `next_look` stays where it may not, so that every later operation looks again.
 #[cold]
-fn look_at_the_clock(meter: &Meter, spent: u64) -> Result<(), Exhausted> {
+fn look(meter: &Meter, spent: u64) -> Result<(), Stop> {
+    if let Some(stop) = &*meter.pending.borrow() {
+        return Err(stop.clone());
+    }
+    if spent > meter.limit.get() {
+        return Err(Stop::Exhausted(Exhausted::Operations));
+    }
     let now = Instant::now();
-    let Some(deadline) = meter.deadline.get() else {
-        meter.deadline.set(now.checked_add(meter.time.get()));
-        meter.next_look.set(spent.saturating_add(CLOCK_INTERVAL));
-        return Ok(());
-    };
-    if now >= deadline {
-        // `next_look` stays, so that every later operation looks again and stops too.
-        return Err(Exhausted::Time);
+    match meter.deadline.get() {
+        None => meter.deadline.set(now.checked_add(meter.time.get())),
+        Some(deadline) if now >= deadline => return Err(Stop::Exhausted(Exhausted::Time)),
+        Some(_) => (),
     }
     meter.next_look.set(spent.saturating_add(CLOCK_INTERVAL));
     Ok(())
+}
+
+/// The stop that was raised and that no caller has taken note of.
+pub(crate) fn pending() -> Option<Stop> {
+    METER.with(|meter| meter.pending.borrow().clone())
+}
+
+/// Goes on after a stop for want of data that the caller knows how to do without, as a set leaves out a member.
+pub(crate) fn resume() {
+    METER.with(|meter| meter.pending.replace(None));
 }
 
 /// Keeps a line that the script printed.
@@ -184,14 +240,14 @@ mod tests {
     #[test]
     fn a_run_ends_at_its_limit_and_stays_ended() {
         let (results, usage) = run(3, EVALUATION_TIME, || (0..5).map(|_| spend(1)).collect::<Vec<_>>());
-        assert_eq!(results, [Ok(()), Ok(()), Ok(()), Err(Exhausted::Operations), Err(Exhausted::Operations)]);
+        assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, true, false, false]);
         assert_eq!(usage.operations, 5);
     }
 
     #[test]
     fn wall_time_ends_a_run_that_has_operations_left() {
         let (result, _) = run(u64::MAX, Duration::ZERO, || (0..1000).try_for_each(|_| spend(1)));
-        assert_eq!(result, Err(Exhausted::Time));
+        assert!(matches!(result, Err(Stop::Exhausted(Exhausted::Time))), "{result:?}");
     }
 
     #[test]
@@ -202,8 +258,19 @@ mod tests {
             assert!(panicked.is_err());
             run(2, EVALUATION_TIME, || spend(3)).0
         });
-        assert_eq!(inner, Err(Exhausted::Operations));
+        assert!(matches!(inner, Err(Stop::Exhausted(Exhausted::Operations))), "{inner:?}");
         assert_eq!(outer.operations, 4);
+    }
+
+    #[test]
+    fn a_stop_that_was_swallowed_is_raised_again_until_it_is_taken_note_of() {
+        run(1000, EVALUATION_TIME, || {
+            drop(Stop::NoData { reason: NoData::Gone, subject: None }.into_error());
+            assert!(spend(1).is_err() && spend(1).is_err() && pending().is_some());
+            resume();
+            assert!(spend(1).is_ok() && pending().is_none());
+        });
+        assert!(pending().is_none());
     }
 
     #[test]

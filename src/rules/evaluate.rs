@@ -73,11 +73,12 @@ impl Run<'_> {
         let name = closure.pointer.fn_name();
         let context =
             NativeCallContext::new_with_all_fields(&self.program.engine, name, None, &self.global, Position::NONE);
-        closure
-            .pointer
-            .call_raw(&context, None, [argument])
-            .map(Dynamic::flatten)
-            .map_err(|error| self.ended(closure, &error))
+        let answer = closure.pointer.call_raw(&context, None, [argument]);
+        // A function of Rhai's library may have wrapped or dropped the stop.
+        if let Some(stop) = budget::pending() {
+            return Err(self.stopped(closure, stop));
+        }
+        answer.map(Dynamic::flatten).map_err(|error| self.ended(closure, &error))
     }
 
     /// Calls a closure that must say true or false.
@@ -89,27 +90,28 @@ impl Run<'_> {
         })
     }
 
-    fn ended(&self, closure: &Closure, error: &EvalAltResult) -> Ended {
-        match Stop::of(error) {
-            Some(Stop::NoData { reason: NoData::NeverHad { field }, subject })
+    fn stopped(&self, closure: &Closure, stop: Stop) -> Ended {
+        match stop {
+            Stop::NoData { reason: NoData::NeverHad { field }, subject }
                 if subject.is_none() || subject == self.evaluation.judged =>
             {
                 Ended::NotConcerned(field)
             }
-            Some(Stop::NoData { reason, .. }) => Ended::NoData(reason),
-            Some(Stop::Exhausted(exhausted)) => {
-                Ended::Fault(Fault { runaway: true, ..at(closure, used_up(exhausted)) })
-            }
-            None => {
-                let (position, message) = explain(error, closure.ast.source());
-                match (position.line(), position.position()) {
-                    (Some(line), Some(column)) => {
-                        Ended::Fault(Fault { line, column, message, runaway: is_runaway(error) })
-                    }
-                    _ => Ended::Fault(Fault { runaway: is_runaway(error), ..at(closure, message) }),
-                }
-            }
+            Stop::NoData { reason, .. } => Ended::NoData(reason),
+            Stop::Exhausted(exhausted) => Ended::Fault(Fault { runaway: true, ..at(closure, used_up(exhausted)) }),
         }
+    }
+
+    fn ended(&self, closure: &Closure, error: &EvalAltResult) -> Ended {
+        if let Some(stop) = Stop::of(error) {
+            return self.stopped(closure, stop);
+        }
+        let (position, message) = explain(error, closure.ast.source());
+        let fault = Fault { runaway: is_runaway(error), ..at(closure, message) };
+        Ended::Fault(match (position.line(), position.position()) {
+            (Some(line), Some(column)) => Fault { line, column, ..fault },
+            _ => fault,
+        })
     }
 }
 

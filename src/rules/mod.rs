@@ -10,5 +10,6 @@ mod rule;
 mod script;
 mod verdict;
 
+pub use number::register as register_operators;
 pub use rule::{Context, NoDataPolicy, PerLevel, Repeat, Rule, RuleSet, Scope, StepBudget, Target};
 pub use verdict::{Condition, Fault, Judgement, Verdict};

@@ -13,7 +13,8 @@ use std::cmp::Ordering;
 
 use crate::model::{NoData, short_number};
 
-pub(crate) use operators::{number, register};
+pub(crate) use operators::number;
+pub use operators::register;
 
 /// A number of a script: Rhai keeps whole ones apart for indexes and loops.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -11,11 +11,11 @@
 use rhai::module_resolvers::DummyModuleResolver;
 use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Position};
 
-use crate::history::SubjectId;
 use crate::model::NoData;
 
-use super::budget::{self, Exhausted};
-use super::{host, number};
+use super::{budget, host, number};
+
+pub(crate) use super::budget::Stop;
 
 /// Depth of function calls. The interpreter recurses natively: this many frames fit in a thread of 2 MiB in debug builds too.
 const MAX_CALL_LEVELS: usize = 24;
@@ -36,35 +36,6 @@ const MAX_FUNCTIONS: usize = 10_000;
 /// Imports of one file.
 const MAX_MODULES: usize = 100;
 
-/// Why an evaluation ended before its end. A script cannot catch it.
-#[derive(Clone, Debug)]
-pub(crate) enum Stop {
-    /// There is no answer. `subject` is who was asked, `None` for a set.
-    NoData {
-        /// Why.
-        reason: NoData,
-        /// Who was asked.
-        subject: Option<SubjectId>,
-    },
-    /// It used up what it may.
-    Exhausted(Exhausted),
-}
-
-impl Stop {
-    /// The stop as Rhai carries it: past `try` and `catch`.
-    pub(crate) fn into_error(self) -> Box<EvalAltResult> {
-        Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(self), Position::NONE))
-    }
-
-    /// The stop inside an error, where it is one.
-    pub(crate) fn of(error: &EvalAltResult) -> Option<Stop> {
-        match error.unwrap_inner() {
-            EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<Stop>(),
-            _ => None,
-        }
-    }
-}
-
 /// No data, as a native function raises it.
 pub(crate) fn no_data(reason: NoData) -> Box<EvalAltResult> {
     Stop::NoData { reason, subject: None }.into_error()
@@ -77,7 +48,7 @@ pub(crate) fn fault(message: impl Into<String>) -> Box<EvalAltResult> {
 
 /// Counts the work of a native function's own loop.
 pub(crate) fn spend(operations: u64) -> Result<(), Box<EvalAltResult>> {
-    budget::spend(operations).map_err(|exhausted| Stop::Exhausted(exhausted).into_error())
+    budget::spend(operations).map_err(Stop::into_error)
 }
 
 /// The engine for rules: limits, operators and all host functions.
@@ -107,7 +78,7 @@ pub(crate) fn engine() -> Engine {
         .disable_symbol("eval")
         .on_progress(|_| match budget::spend(1) {
             Ok(()) => None,
-            Err(exhausted) => Some(Dynamic::from(Stop::Exhausted(exhausted))),
+            Err(stop) => Some(Dynamic::from(stop)),
         })
         .on_print(budget::print)
         .on_debug(|text, _, position| budget::print(&format!("{position:?}: {text}")));

@@ -8,6 +8,7 @@ use rhai::{Dynamic, EvalAltResult, FnPtr, ImmutableString, NativeCallContext};
 
 use crate::history::{SubjectId, World};
 use crate::model::{Labels, NoData, Now, Value};
+use crate::rules::budget;
 use crate::rules::evaluation::Evaluation;
 use crate::rules::script::{Stop, fault, no_data, spend};
 
@@ -178,11 +179,16 @@ impl Set {
                 match answer {
                     Ok(answer) => Ok(Ok(answer)),
                     Err(error) => match Stop::of(&error) {
-                        Some(Stop::NoData { reason: NoData::NeverHad { field }, subject }) if subject != asked => {
-                            // Of another subject than the member: that says nothing of what the member ever had.
-                            Ok(Err(NoData::FieldMissing { field }))
+                        Some(Stop::NoData { reason, subject }) => {
+                            budget::resume();
+                            Ok(Err(match reason {
+                                // Of another subject than the member: says nothing of what the member ever had.
+                                NoData::NeverHad { field } if subject.is_some() && subject != asked => {
+                                    NoData::FieldMissing { field }
+                                }
+                                reason => reason,
+                            }))
                         }
-                        Some(Stop::NoData { reason, .. }) => Ok(Err(reason)),
                         Some(Stop::Exhausted(_)) | None => Err(error),
                     },
                 }

@@ -168,6 +168,13 @@ fn ago(subject: &mut Subject, field: &str, ago: &str) -> Result<Dynamic> {
 fn held(subject: &mut Subject, field: &str, value: Dynamic) -> Result<f64> {
     spend(COST)?;
     let value = comparable(&value)?;
+    let known = subject.evaluation.ask(|world, _| {
+        let newest = world.fields(subject.id).find(|(name, _)| ***name == *field);
+        newest.map(|(_, newest)| newest.type_name())
+    })?;
+    if let Some(known) = known.filter(|known| *known != value.type_name()) {
+        return Err(fault(format!("`{field}` is a {known}, and is asked whether it held a {}", value.type_name())));
+    }
     let secs = subject.evaluation.ask_about(subject.id, |world, now| world.held(subject.id, field, &value, now))?;
     let question = || match &value {
         Value::Text(text) => format!("held({field:?}, {text:?})").into(),

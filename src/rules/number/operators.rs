@@ -27,8 +27,8 @@ const COMPARISONS: [(&str, fn(Ordering) -> bool); 6] = [
     (">=", Ordering::is_ge),
 ];
 
-/// Registers all operators and the printing of numbers.
-pub(crate) fn register(engine: &mut Engine) {
+/// Registers all operators and the printing of numbers on an engine whose fast operators are off.
+pub fn register(engine: &mut Engine) {
     macro_rules! number_pairs {
         ($register:ident) => {
             $register!(i64, i64);
