@@ -1,15 +1,26 @@
 //! Rules: Rhai scripts compiled to conditions over subjects. Pure: no clock, no I/O.
 
+mod analyse;
 mod budget;
+mod diagnose;
 mod evaluate;
 mod evaluation;
+mod fields;
 pub mod host;
+pub mod loader;
 mod number;
+mod options;
 mod program;
+mod register;
+mod resolver;
 mod rule;
 mod script;
 mod verdict;
 
+pub use fields::check_unknown_fields;
+pub use loader::Loader;
 pub use number::register as register_operators;
-pub use rule::{Context, NoDataPolicy, PerLevel, Repeat, Rule, RuleSet, Scope, StepBudget, Target};
+pub use options::{Defaults, KEYS, check_channels};
+pub use register::{Param, Params};
+pub use rule::{Context, FieldUse, Flap, NoDataPolicy, PerLevel, Repeat, Rule, RuleSet, Scope, StepBudget, Target};
 pub use verdict::{Condition, Fault, Judgement, Verdict};

@@ -61,6 +61,32 @@ pub enum Repeat {
     Never,
 }
 
+/// When an alert that goes up and down is reported as flapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flap {
+    /// More raises and recoveries than this; at least 1.
+    pub changes: u32,
+    /// In this time; never zero.
+    pub within: Duration,
+}
+
+/// A field that a rule reads, and where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FieldUse {
+    /// The file, relative to the project folder: the rule's own, or one that it imports.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+    /// The field.
+    pub field: Arc<str>,
+    /// The kind of the subjects that are asked; `None` where the text does not say.
+    pub kind: Option<Arc<str>>,
+    /// It is asked for with `has`, `get` or `missing`: that no subject has it may be meant.
+    pub asks_first: bool,
+}
+
 /// What an evaluation is about.
 #[derive(Clone, Debug)]
 pub enum Target {
@@ -150,6 +176,10 @@ pub struct Rule {
     pub runbook: Option<Arc<str>>,
     /// Tell these channels, past the routes.
     pub notify: Option<Vec<ChannelName>>,
+    /// When it is flapping; `None` where that is never said.
+    pub flap: Option<Flap>,
+    /// The fields that `where`, `when`, `clear` and `level` read, in the order of their places.
+    pub reads_fields: Vec<FieldUse>,
     /// Changes whenever anything that can change a verdict does (where, when, clear, level, hold, keep, captures): then it is judged after a reload.
     pub fingerprint: u64,
     /// What it runs.
