@@ -35,6 +35,7 @@ struct TemplateKeys {
 /// A channel file, as the builder of a kind sees it.
 pub struct File<'a> {
     document: &'a Document,
+    label: &'a Arc<str>,
     name: &'a ChannelName,
 }
 
@@ -53,14 +54,14 @@ pub fn parse(
         let problem = Diagnostic::of_file(label, format!("`{name}` cannot be the name of a channel"));
         return Err(vec![problem.with_hint("name the file with letters, digits, `-`, `_` and `.`")]);
     }
-    let document = Document::parse(label, text, surroundings).map_err(without_addresses)?;
-    read(&document, name).map_err(without_addresses)
+    let document = Document::parse(label.clone(), text, surroundings).map_err(without_addresses)?;
+    read(&document, &label, name).map_err(without_addresses)
 }
 
-fn read(document: &Document, name: &ChannelName) -> Result<Configured, Vec<Diagnostic>> {
+fn read(document: &Document, label: &Arc<str>, name: &ChannelName) -> Result<Configured, Vec<Diagnostic>> {
     let kind = kind(document)?;
     let (common, mut problems) = common(document);
-    let built = (kind.build)(&File { document, name });
+    let built = (kind.build)(&File { document, label, name });
     match (built, common) {
         (Ok(channel), Some((template, timeout))) if problems.is_empty() => {
             let timeout = timeout.unwrap_or(channel.default_timeout());
@@ -151,6 +152,27 @@ impl File<'_> {
     /// A problem at a value of the file.
     pub fn problem<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> Diagnostic {
         self.document.place(at).error(message)
+    }
+
+    /// A problem of the whole file.
+    pub fn whole(&self, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::of_file(self.label.clone(), message)
+    }
+
+    /// Checks an address to which a path will be added, and keeps it secret where it came from outside of the file.
+    ///
+    /// # Errors
+    /// Where it is no http or https URL, or has a query.
+    pub fn base_url(&self, key: &str, url: &Spanned<Text>, secrets: &mut Secrets) -> Result<Masked, Diagnostic> {
+        self.url(key, url, &mut Secrets::default())?;
+        let base = url.value.expose().trim_end_matches('/');
+        if base.contains(['?', '#']) {
+            return Err(self.problem(url, format!("`{key}` has a query, and a path will be added to it")));
+        }
+        match url.value.is_secret() {
+            true => Ok(secrets.keep(key, Secret::new(base))),
+            false => Ok(Masked::plain(base)),
+        }
     }
 
     /// Checks an address, and keeps what is secret of it: all of it where it came from outside of the file or names a

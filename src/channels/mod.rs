@@ -7,6 +7,7 @@
 
 mod clean;
 mod console;
+mod email;
 mod file;
 pub mod http;
 pub mod message;
@@ -15,6 +16,7 @@ mod smtp;
 mod terminal;
 mod verdict;
 mod webhook;
+mod wecom;
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +44,7 @@ pub struct Kind {
 }
 
 /// All kinds.
-pub const KINDS: &[Kind] = &[console::KIND, webhook::KIND];
+pub const KINDS: &[Kind] = &[console::KIND, webhook::KIND, email::KIND, wecom::KIND];
 
 /// A channel of some kind.
 pub trait Channel: Send + Sync + fmt::Debug {

@@ -38,6 +38,13 @@ impl Masked {
         self
     }
 
+    /// This text with a plain one behind it.
+    #[must_use]
+    pub fn with_plain(mut self, text: impl Into<String>) -> Masked {
+        self.0.push(Part::Plain(text.into()));
+        self
+    }
+
     /// The text with its holes filled.
     ///
     /// # Errors
