@@ -1,1 +1,94 @@
-//! To be filled.
+//! The commands: one file each. This is the list of them, and what they share.
+
+mod check;
+mod error;
+mod init;
+mod ui;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use error::{Error, Kind};
+pub use ui::{Captured, Ui};
+
+/// An alerting engine whose rules are scripts: try a rule before it can wake anybody.
+#[derive(Debug, Parser)]
+#[command(name = "larum", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 failure, 2 usage, 3 config or rule problems, 4 a rule test failed or nothing was tested."
+)]
+struct Cli {
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which project a command is about.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ProjectArgs {
+    /// The project folder: larum.yaml, rules/ and channels/
+    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Another settings file than the folder's larum.yaml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// How data is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Validate settings, rules and channels: all problems at once, with source lines
+    Check(check::CheckArgs),
+    /// Make a project folder to start from
+    Init(init::InitArgs),
+}
+
+/// Parses the command line, runs the command, and gives the exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return tell_usage(&error, ui),
+    };
+    let project = cli.project;
+    let outcome = match cli.command {
+        Command::Check(args) => check::run(&args, &project, ui),
+        Command::Init(args) => init::run(&args, ui),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(ui),
+    }
+}
+
+/// `--help` and `--version` are data; a mistake is not.
+fn tell_usage(error: &clap::Error, ui: &mut Ui) -> ExitCode {
+    let colour = if error.use_stderr() { ui.err_colour() } else { ui.out_colour() };
+    let text = error.render();
+    let text = match colour {
+        crate::diagnostic::Colour::On => text.ansi().to_string(),
+        crate::diagnostic::Colour::Off => text.to_string(),
+    };
+    if error.use_stderr() {
+        ui.note(text.trim_end());
+        return ExitCode::from(Kind::Usage.code());
+    }
+    // That nobody reads the help is no failure.
+    ui.text(&text).ok();
+    ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests;

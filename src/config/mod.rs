@@ -5,6 +5,7 @@
 
 pub mod collectors;
 mod larum;
+pub mod project;
 mod scalar;
 pub mod secret;
 mod settings;
@@ -12,6 +13,7 @@ pub mod surroundings;
 pub mod yaml;
 
 pub use larum::{Config, NamedRoute};
+pub use project::Project;
 pub use scalar::{Period, Size};
 pub use secret::{Secret, Text};
 pub use settings::{Alerts, Defaults, History, Limits, Locale, Log, LogFormat, LogLevel, Param, Retry};

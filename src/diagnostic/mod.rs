@@ -1,7 +1,11 @@
 //! Problems in the files that people write: where, what, and what to do.
 
+mod render;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use render::{Colour, count, render, render_all, sorted};
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
