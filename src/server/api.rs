@@ -280,7 +280,6 @@ pub struct PushDto {
     pub durable: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }

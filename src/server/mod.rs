@@ -24,11 +24,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use error::ApiError;
 
@@ -90,6 +91,8 @@ pub fn router(settings: Settings, intake: Arc<dyn Intake>, view: Arc<dyn View>) 
         .layer(middleware::from_fn_with_state(shared.clone(), limit_time))
         .layer(middleware::from_fn_with_state(shared.clone(), guard::check))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
         .with_state(shared)
 }
 

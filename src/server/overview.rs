@@ -78,7 +78,44 @@ fn worst(values: &[Value]) -> Option<ServiceStatus> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
+    use crate::history::{Batch, Limits, Source};
+    use crate::model::{Snapshot, SubjectKey, Time};
+
+    #[test]
+    fn the_overview_is_of_what_is_fresh() {
+        let start = Now::at(Time::from_micros(1_000_000_000));
+        let mut world = World::new(Limits::default(), jiff::tz::TimeZone::UTC, start);
+        let snapshot = |kind: &str, name: &str, fields: &[(&str, Value)]| Snapshot {
+            subject: SubjectKey::new(kind, name),
+            time: start.time,
+            labels: Default::default(),
+            fields: fields.iter().map(|(field, value)| (Arc::from(*field), value.clone())).collect(),
+            gone: false,
+        };
+        let snapshots = vec![
+            snapshot("host", "a", &[("cpu_percent", 20.0.into()), ("memory_used_percent", 40.0.into())]),
+            snapshot("host", "b", &[("memory_used_percent", 60.0.into())]),
+            snapshot("disk", "a:/", &[("used_percent", 91.0.into())]),
+            snapshot("service", "s", &[("status", "running".into()), ("response_time_seconds", 0.25.into())]),
+            snapshot("service", "t", &[("status", "stopped".into())]),
+        ];
+        let source = Source { name: "test".into(), stale_after: Duration::from_secs(60) };
+        assert_eq!(world.ingest(start, Batch { source, snapshots, complete: Vec::new() }).taken, 5);
+        let expected = Overview {
+            cpu_usage: Some(20.0),
+            memory_usage: Some(60.0),
+            disk_usage: Some(91.0),
+            response_time: Some(0.25),
+            service_status: Some(ServiceStatus::Stopped),
+        };
+        assert_eq!(overview(&world, start), expected);
+        let later = Now::at(start.time + Duration::from_secs(61));
+        assert_eq!(overview(&world, later), Overview::default());
+    }
 
     #[test]
     fn the_worst_counts_and_nothing_is_not_zero() {

@@ -140,6 +140,7 @@ async fn send(router: Router, request: Request<Body>) -> (u16, Json, header::Hea
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     assert_eq!(headers[header::CONTENT_TYPE], "application/json", "every answer is JSON");
+    assert_eq!([&headers["cache-control"], &headers["x-content-type-options"]], ["no-store", "nosniff"]);
     (status, serde_json::from_slice(&body).unwrap(), headers)
 }
 

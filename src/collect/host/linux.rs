@@ -1,6 +1,6 @@
 //! Reading a Linux host.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::cgroup::{self, Limits};
@@ -138,8 +138,7 @@ fn cpu_percent(before: &Before, now: &Before, limits: &Limits) -> Option<f64> {
     if let (Some(cpus), Some(used_before), Some(used)) = (limited, before.cgroup_micros, now.cgroup_micros) {
         let allowed = now.at.duration_since(before.at).as_micros() as f64 * cpus;
         // Quotas may be overdrawn for a moment.
-        return (allowed >= 10_000.0)
-            .then(|| (100.0 * used.checked_sub(used_before).unwrap_or(0) as f64 / allowed).min(100.0));
+        return (allowed >= 10_000.0).then(|| (100.0 * used.saturating_sub(used_before) as f64 / allowed).min(100.0));
     }
     let total = now.cpu.total.checked_sub(before.cpu.total).filter(|ticks| *ticks > 0)? as f64;
     let idle_of = |cpu: &CpuTimes| cpu.idle + cpu.iowait;
@@ -171,6 +170,7 @@ fn interfaces(all: Vec<procfs::Interface>) -> Vec<Interface> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::Duration;
 
     use super::*;

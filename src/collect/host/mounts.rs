@@ -17,9 +17,11 @@ pub(super) struct Mount {
     pub(super) source: String,
 }
 
-/// File systems that hold data on a disk or another machine but whose source is no path under `/dev`.
-const WITHOUT_DEVICE: [&str; 12] =
-    ["zfs", "btrfs", "bcachefs", "nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "virtiofs", "lustre"];
+/// File systems of a local disk whose source is no path under `/dev`.
+const WITHOUT_DEVICE: [&str; 3] = ["zfs", "btrfs", "bcachefs"];
+
+/// File systems of another machine; those of a program (`fuse.sshfs`) are not listed.
+const REMOTE: [&str; 9] = ["nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "virtiofs", "lustre"];
 
 /// Images that are full by design: a person must never be woken because they are.
 const ALWAYS_FULL: [&str; 4] = ["squashfs", "iso9660", "erofs", "udf"];
@@ -30,7 +32,7 @@ const MOUNTED_FILES: [&str; 4] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.co
 impl Mount {
     /// Whether asking for its size may wait for another machine, or for a program.
     pub(super) fn may_hang(&self) -> bool {
-        !self.source.starts_with("/dev/") && self.fstype != "overlay"
+        REMOTE.contains(&self.fstype.as_str()) || self.fstype.starts_with("fuse.")
     }
 
     fn is_real(&self) -> bool {
@@ -41,7 +43,7 @@ impl Mount {
         let container_root = self.fstype == "overlay" && self.mount_point == "/";
         self.source.starts_with("/dev/")
             || WITHOUT_DEVICE.contains(&self.fstype.as_str())
-            || self.fstype.starts_with("fuse.")
+            || self.may_hang()
             || container_root
     }
 }
@@ -140,9 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_not_on_a_local_device_may_hang() {
+    fn only_what_another_machine_or_a_program_answers_for_may_hang() {
+        let text = format!("{TEXT}40 22 0:70 / /run/portal rw - fuse.portal /dev/fuse rw\n");
         let hanging: Vec<String> =
-            real(parse(TEXT)).into_iter().filter(Mount::may_hang).map(|mount| mount.mount_point).collect();
-        assert_eq!(hanging, ["/mnt/nfs"]);
+            real(parse(&text)).into_iter().filter(Mount::may_hang).map(|mount| mount.mount_point).collect();
+        assert_eq!(hanging, ["/mnt/nfs", "/run/portal"]);
     }
 }

@@ -190,6 +190,8 @@ fn client(settings: &HttpSettings, collector: &Arc<str>) -> Result<reqwest::Clie
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("larum/", env!("CARGO_PKG_VERSION")))
         .timeout(settings.timeout)
+        // Shorter than the whole, so that a machine that drops packets is told from one that is slow to answer.
+        .connect_timeout(settings.timeout.mul_f64(0.8))
         .redirect(redirects)
         .pool_max_idle_per_host(0)
         .no_proxy()

@@ -72,7 +72,7 @@ fn failure(error: reqwest::Error, timeout: Duration) -> Failure {
         let limit = crate::model::duration::format(timeout);
         // Without a connection nothing is known to be there.
         return match unreachable {
-            true => Failure::Unreachable(format!("no connection within {limit}")),
+            true => Failure::Unreachable(format!("no connection in time (the whole attempt has {limit})")),
             false => Failure::Unexpected(format!("no complete answer within {limit}")),
         };
     }

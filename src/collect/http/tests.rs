@@ -135,6 +135,27 @@ async fn where_nothing_can_be_connected_to_the_service_is_stopped_and_failures_a
     assert!(!format!("{settings:?}").contains("hush"));
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_machine_that_drops_packets_is_stopped_and_not_slow() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // With its queue full the kernel drops who else would connect.
+    let mut queued = Vec::new();
+    let connect = || tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(address));
+    while let Ok(stream) = connect().await {
+        queued.push(stream.unwrap());
+        assert!(queued.len() < 100, "the queue is never full");
+    }
+    let mut settings = HttpSettings::new("s", format!("http://{address}"));
+    settings.timeout = Duration::from_millis(300);
+    let snapshot = once(settings).await;
+    assert_eq!(text(&snapshot, "status"), "stopped");
+    assert!(text(&snapshot, "error").contains("no connection in time"), "{snapshot:?}");
+}
+
 #[tokio::test]
 async fn a_failed_attempt_is_repeated_as_often_as_allowed() {
     let n_asked = Arc::new(AtomicUsize::new(0));

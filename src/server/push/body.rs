@@ -18,7 +18,7 @@ pub(in crate::server) struct Bodies(Arc<Semaphore>);
 /// The bytes of one body; they count until this is dropped.
 pub(super) struct Received {
     pub(super) bytes: Vec<u8>,
-    claims: Vec<OwnedSemaphorePermit>,
+    claim: OwnedSemaphorePermit,
 }
 
 /// How a body is packed.
@@ -59,12 +59,16 @@ impl Bodies {
 }
 
 impl Received {
+    fn empty(bodies: &Bodies) -> Result<Received, ApiError> {
+        Ok(Received { bytes: Vec::new(), claim: bodies.claim(0)? })
+    }
+
     /// Adds bytes, within the bounds of one body and of all.
     fn extend(&mut self, bodies: &Bodies, max: usize, bytes: &[u8]) -> Result<(), ApiError> {
         if self.bytes.len() + bytes.len() > max {
             return Err(too_large(max));
         }
-        self.claims.push(bodies.claim(bytes.len())?);
+        self.claim.merge(bodies.claim(bytes.len())?);
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
@@ -76,7 +80,7 @@ pub(super) async fn read(bodies: &Bodies, max: usize, headers: &HeaderMap, body:
     if announced.is_some_and(|announced| announced > max) {
         return Err(too_large(max));
     }
-    let mut received = Received { bytes: Vec::new(), claims: Vec::new() };
+    let mut received = Received::empty(bodies)?;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| {
@@ -91,7 +95,7 @@ pub(super) async fn read(bodies: &Bodies, max: usize, headers: &HeaderMap, body:
 /// Inflates a gzip body of one or several members. Takes time: not for an async worker.
 pub(super) fn inflate(bodies: &Bodies, max: usize, packed: &Received) -> Result<Received, ApiError> {
     let mut decoder = MultiGzDecoder::new(packed.bytes.as_slice());
-    let mut inflated = Received { bytes: Vec::new(), claims: Vec::new() };
+    let mut inflated = Received::empty(bodies)?;
     let mut chunk = vec![0; 256 << 10];
     loop {
         let n_bytes = decoder.read(&mut chunk).map_err(|error| {
