@@ -54,6 +54,8 @@ fn fraction(name: &str) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NAMES: [&str; 5] = ["host", "http:shop-api", "http:b", "http:c", "d"];
@@ -82,6 +84,20 @@ mod tests {
                 assert_eq!((next - at).as_nanos() % every.as_nanos(), 0);
                 at = next;
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_next_pass_is_later_and_within_one_and_a_quarter_periods(
+            name in ".{0,10}",
+            every in 1..100_000_u64,
+            elapsed in 0..10_000_000_u64,
+        ) {
+            let every = Duration::from_millis(every);
+            let elapsed = Duration::from_millis(elapsed);
+            let next = Schedule::every(every).next(&name, elapsed);
+            prop_assert!(next >= elapsed + every / 4 && next <= elapsed + every + every / 4, "{next:?}");
         }
     }
 }

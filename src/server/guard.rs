@@ -155,6 +155,8 @@ fn is_json(content_type: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn status(method: Method, uri: &str, headers: &[(&'static str, &str)]) -> u16 {
@@ -223,6 +225,24 @@ mod tests {
             let headers: Vec<_> = [("host", "localhost:8001")].into_iter().chain(headers.iter().copied()).collect();
             assert_eq!(status(Method::POST, "/api/v1/snapshots", &headers), expected, "{headers:?}");
             assert_eq!(status(Method::GET, "/api/v1/status", &headers), 200, "reads are open: {headers:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_host_panics_and_only_our_names_pass(host in "[a-z0-9.:\\[\\]@ -]{0,30}", port in any::<u16>()) {
+            let allowed = AllowedHosts::default();
+            let ours = ["localhost", "127.0.0.1", "[::1]"];
+            let is_ours = ours.iter().any(|name| {
+                host.strip_prefix(name).is_some_and(|rest| {
+                    rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+                })
+            });
+            prop_assert_eq!(allowed.allows(&host), is_ours);
+            for name in ours {
+                let authority = format!("{name}:{port}");
+                prop_assert!(allowed.allows(&authority));
+            }
         }
     }
 }

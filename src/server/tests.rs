@@ -21,6 +21,7 @@ struct Engine {
     batches: Mutex<Vec<Batch>>,
     error: Option<PushError>,
     hangs: bool,
+    panics: bool,
 }
 
 impl Intake for Engine {
@@ -28,6 +29,7 @@ impl Intake for Engine {
         Now::at(Time::from_micros(1_800_000_000_000_000))
     }
     fn is_reserved(&self, kind: &str) -> bool {
+        assert!(!self.panics, "the engine was told to panic");
         ["collector", "larum", "host"].contains(&kind)
     }
     fn push(&self, batch: Batch) -> BoxFuture<'_, Result<PushReceipt, PushError>> {
@@ -421,6 +423,16 @@ async fn a_full_queue_says_when_to_come_back() {
         let (status, json, headers) = send(router, request).await;
         assert_error(status, &json, 503, text);
         assert_eq!(headers[header::RETRY_AFTER], seconds);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_while_parsing_is_an_answer_for_small_and_large_bodies() {
+    for n_entries in [1, 10_000] {
+        let body = Json::Array(vec![entry("a"); n_entries]).to_string();
+        let engine = Engine { panics: true, ..Engine::default() };
+        let (status, json, _) = push(engine, settings(), post().body(Body::from(body)).unwrap()).await;
+        assert_error(status, &json, 500, "failed on this request");
     }
 }
 

@@ -103,6 +103,8 @@ pub(super) fn real(mounts: Vec<Mount>) -> Vec<Mount> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TEXT: &str = r"22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
@@ -147,5 +149,21 @@ mod tests {
         let hanging: Vec<String> =
             real(parse(&text)).into_iter().filter(Mount::may_hang).map(|mount| mount.mount_point).collect();
         assert_eq!(hanging, ["/mnt/nfs", "/run/portal"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_no_file_system_is_counted_twice(
+            lines in proptest::collection::vec("[0-9]{1,2} [0-9]{1,2} 8:[0-3] /[ab]? /[abc]{0,2} rw - (ext4|nfs4|proc|btrfs) (/dev/sd[ab]|x)", 0..12),
+            noise in "[ a-z0-9:/\\\\-]{0,60}",
+        ) {
+            let real = real(parse(&format!("{}\n{noise}", lines.join("\n"))));
+            let places: Vec<&str> = real.iter().map(|mount| mount.mount_point.as_str()).collect();
+            prop_assert!(places.is_sorted_by(|a, b| a < b), "{places:?}");
+            let mut devices: Vec<&str> =
+                real.iter().map(|mount| if mount.fstype == "btrfs" { &*mount.source } else { &*mount.device_id }).collect();
+            devices.sort_unstable();
+            prop_assert!(devices.is_sorted_by(|a, b| a < b), "{devices:?}");
+        }
     }
 }

@@ -44,7 +44,8 @@ pub struct HttpSettings {
     pub timeout: Duration,
     /// How often a failed attempt is repeated within one pass.
     pub retries: u32,
-    /// Whether up to 5 redirects are followed; where not, the redirect is the answer.
+    /// Whether up to 5 redirects are followed; where not, the redirect is the answer. A probe with headers follows none
+    /// to another server.
     pub follow_redirects: bool,
     /// Whether the certificate is verified.
     pub verify_tls: bool,
@@ -184,7 +185,7 @@ fn client(settings: &HttpSettings, collector: &Arc<str>) -> Result<reqwest::Clie
     install_crypto();
     let failed = |source: reqwest::Error| Error::Client { collector: Arc::clone(collector), source };
     let redirects = match settings.follow_redirects {
-        true => reqwest::redirect::Policy::limited(5),
+        true => redirects(!settings.headers.is_empty()),
         false => reqwest::redirect::Policy::none(),
     };
     let mut builder = reqwest::Client::builder()
@@ -201,6 +202,20 @@ fn client(settings: &HttpSettings, collector: &Arc<str>) -> Result<reqwest::Clie
         builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(pem).map_err(failed)?);
     }
     builder.build().map_err(failed)
+}
+
+/// Follows 5 redirects. Headers go along, and may be secret: with them, redirects stay with the server that was asked.
+fn redirects(has_headers: bool) -> reqwest::redirect::Policy {
+    reqwest::redirect::Policy::custom(move |attempt| {
+        let is_elsewhere = attempt.previous().first().is_some_and(|asked| asked.origin() != attempt.url().origin());
+        if attempt.previous().len() > 5 {
+            attempt.error("too many redirects")
+        } else if has_headers && is_elsewhere {
+            attempt.error("it leads to another server, which must not get the headers of this probe")
+        } else {
+            attempt.follow()
+        }
+    })
 }
 
 /// The cryptography of all TLS clients of the process. reqwest panics where none is installed.

@@ -107,6 +107,23 @@ async fn redirects_are_followed_unless_the_redirect_is_the_answer() {
 }
 
 #[tokio::test]
+async fn a_redirect_takes_headers_to_no_other_server() {
+    serving(site(), async |elsewhere| {
+        let target = format!("{elsewhere}/well");
+        let away = get(move || async move { axum::response::Redirect::temporary(&target) });
+        serving(Router::new().route("/", away), async |url| {
+            let mut settings = HttpSettings::new("s", url);
+            assert_eq!(text(&once(settings.clone()).await, "status"), "running");
+            settings.headers.push(("x-key".into(), SecretString::from("hush")));
+            let snapshot = once(settings).await;
+            assert!(text(&snapshot, "error").contains("leads to another server"), "{snapshot:?}");
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_a_large_body_only_the_beginning_is_judged() {
     serving(site(), async |url| {
         let mut settings = HttpSettings::new("s", format!("{url}/large"));
