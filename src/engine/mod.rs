@@ -60,3 +60,6 @@ pub struct Engine {
     /// Ends that are owed to a channel after a notification on its way, of alerts that are no longer remembered.
     orphans: BTreeMap<NotificationId, (ChannelName, Vec<AlertNote>)>,
 }
+
+#[cfg(test)]
+mod tests;

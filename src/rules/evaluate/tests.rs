@@ -128,6 +128,8 @@ fn rule_of(when: Closure) -> Rule {
         runbook: None,
         notify: None,
         fingerprint: 0,
+        flap: None,
+        reads_fields: Vec::new(),
         program: Program {
             engine: engine(),
             takes: None,

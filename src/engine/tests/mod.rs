@@ -1,0 +1,131 @@
+//! The engine with real rule texts: what cannot be said in a rule test.
+
+mod reload;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::history::{Batch, Limits, Source};
+use crate::model::{Labels, Notification, Snapshot, SubjectKey, Value};
+use crate::rules::Loader;
+use crate::rules::loader::Settings as LoaderSettings;
+
+/// An engine on a virtual clock that starts on Monday, 2026-01-05 00:00 UTC; times are seconds since then.
+struct Bench {
+    engine: Engine,
+    loader: Loader,
+    secs: i64,
+    /// Whether notifications are taken by their receivers at once.
+    delivers: bool,
+    sent: Vec<Notification>,
+    events: Vec<Event>,
+    suppressed: Vec<Suppressed>,
+    faults: Vec<RuleFault>,
+}
+
+const START: i64 = 1_767_571_200;
+
+fn time(secs: i64) -> Time {
+    Time::from_micros((START + secs) * 1_000_000)
+}
+
+impl Bench {
+    /// An engine with one rule file and the channels `a` and `b`; everything goes to `a`.
+    fn new(rules: &str) -> Bench {
+        let zone = jiff::tz::TimeZone::UTC;
+        let settings = Settings {
+            seed: 1,
+            forget_after: Duration::from_secs(3600),
+            forget_firing_after: Duration::from_secs(24 * 3600),
+            zone: zone.clone(),
+            limits: Limits::default(),
+        };
+        let mut bench = Bench {
+            engine: Engine::new(settings, Now::at(time(0))),
+            loader: Loader::new("rules", LoaderSettings::default(), BTreeMap::new()),
+            secs: 0,
+            delivers: true,
+            sent: Vec::new(),
+            events: Vec::new(),
+            suppressed: Vec::new(),
+            faults: Vec::new(),
+        };
+        let route = crate::routing::Route { to: vec!["a".into()], ..Default::default() };
+        bench.input(Input::Routing(Arc::new(Routing::new(vec![route], ["a".into(), "b".into()], zone))));
+        bench.save(rules);
+        bench
+    }
+
+    /// Saves the rule file and puts it in force, if it loads.
+    #[track_caller]
+    fn save(&mut self, text: &str) {
+        let listing = Ok(BTreeMap::from([("r.rhai".into(), Ok(text.into()))]));
+        let report = self.loader.update(time(self.secs), listing);
+        let problems: Vec<String> = report.diagnostics.iter().map(ToString::to_string).collect();
+        assert!(!report.has_errors(), "{}", problems.join("\n"));
+        self.input(Input::Rules(report.rules));
+    }
+
+    fn input(&mut self, input: Input) -> Effects {
+        let now = Now::at(time(self.secs));
+        let effects = self.engine.step(now, input);
+        self.events.extend(effects.events.iter().cloned());
+        self.suppressed.extend(effects.suppressed.iter().cloned());
+        self.faults.extend(effects.faults.iter().cloned());
+        for notification in &effects.notifications {
+            self.sent.push(notification.clone());
+            if self.delivers {
+                self.delivered(notification.id.clone());
+            }
+        }
+        effects
+    }
+
+    fn delivered(&mut self, notification: NotificationId) {
+        self.input(Input::Delivered { notification, outcome: Outcome::Delivered });
+    }
+
+    /// Steps every deadline at its own time, up to `secs` after the start.
+    fn advance_to(&mut self, secs: i64) {
+        while let Some(deadline) = self.engine.next_deadline().filter(|deadline| *deadline <= time(secs)) {
+            self.secs = deadline.as_micros() / 1_000_000 - START;
+            self.input(Input::Tick);
+        }
+        self.secs = secs;
+        self.input(Input::Tick);
+    }
+
+    /// One snapshot of `kind name` with one field, at `secs`.
+    fn push(&mut self, secs: i64, name: &str, field: &str, value: impl Into<Value>) -> Effects {
+        self.advance_to(secs);
+        let snapshot = Snapshot {
+            subject: SubjectKey::new("thing", name),
+            time: time(secs),
+            labels: Labels::new(),
+            fields: BTreeMap::from([(field.into(), value.into())]),
+            gone: false,
+        };
+        let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
+        self.input(Input::Batch(Batch { source, snapshots: vec![snapshot], complete: Vec::new() }))
+    }
+
+    /// What was sent so far: `channel event rule subject level` with the seconds since the start.
+    fn log(&self) -> Vec<String> {
+        let line = |notification: &Notification| {
+            let alerts: Vec<String> = notification
+                .alerts
+                .iter()
+                .map(|alert| {
+                    let reason = alert.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+                    format!("{} {} {} {}{reason}", alert.event, alert.rule, alert.subject.name, alert.level)
+                })
+                .collect();
+            let secs = notification.time.as_micros() / 1_000_000 - START;
+            format!("{secs} {}: {}", notification.channel, alerts.join(", "))
+        };
+        self.sent.iter().map(line).collect()
+    }
+}
