@@ -2,7 +2,7 @@
 //!
 //! Rhai counts operations per call frame, and forgets what a closure used that a native function called (`map`,
 //! `filter`, our own `avg`). So we count by ourselves. Rhai's hooks (`on_progress`, `on_print`) are given neither the
-//! evaluation nor its tag, so the running count is a thread-local: the only one of the rules. It holds no handle to the
+//! evaluation nor its tag, so the running count is a thread-local: the only one of an evaluation. It holds no handle to the
 //! world, is entered and left by [`run`] alone, and [`run`] restores what was before, also when the script panics.
 //!
 //! Wall time is read here although the rules read no clock otherwise: it is the emergency brake for a native function

@@ -168,6 +168,11 @@ fn words(error: &EvalAltResult) -> String {
         EvalAltResult::ErrorMismatchDataType(wanted, got, _) => {
             format!("{} is needed here, got {}", readable(wanted), readable(got))
         }
+        EvalAltResult::ErrorDotExpr(text, _) if text.starts_with("Unknown property '") => {
+            let mut parts = text.split('\'').skip(1).step_by(2);
+            let (property, of) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            format!("`{}` has no property `{property}`", readable(of))
+        }
         EvalAltResult::ErrorStackOverflow(_) => "functions call each other too deeply".to_string(),
         other => {
             let text = other.to_string();

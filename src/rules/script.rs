@@ -8,8 +8,10 @@
 //! - Subjects and sets reach closures by value (`on_var`): a closure inside a chain on `s` that uses `s` itself would
 //!   else end in "data race detected", and only when it is reached.
 
+use std::cell::Cell;
+
 use rhai::module_resolvers::DummyModuleResolver;
-use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, LexError, OptimizationLevel, Position, Token};
 
 use crate::model::NoData;
 
@@ -84,10 +86,45 @@ pub(crate) fn engine() -> Engine {
         .on_debug(|text, _, position| budget::print(&format!("{position:?}: {text}")));
     #[expect(deprecated, reason = "Rhai marks the hook as volatile by this attribute")]
     engine.on_var(|name, _, context| Ok(context.scope().get(name).and_then(host::by_value)));
+    #[expect(deprecated, reason = "Rhai marks the hook as volatile by this attribute")]
+    engine.on_parse_token(|token, _, _| refuse_whole_case(token));
     turn_off(&mut engine);
     number::register(&mut engine);
     host::register(&mut engine);
     engine
+}
+
+thread_local! {
+    /// The last two tokens that this thread's parser saw, as far as [`refuse_whole_case`] asks about them.
+    static LAST_TOKENS: Cell<(LastToken, LastToken)> = const { Cell::new((LastToken::Other, LastToken::Other)) };
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LastToken {
+    Range,
+    WholeNumber,
+    Other,
+}
+
+/// Refuses a whole number as a case of `switch`, which compares by hash and never finds a field's `3.0` equal to `3`.
+/// Ranges compare as numbers.
+fn refuse_whole_case(token: Token) -> Token {
+    let kind = match &token {
+        Token::IntegerConstant(_) => LastToken::WholeNumber,
+        Token::ExclusiveRange | Token::InclusiveRange => LastToken::Range,
+        _ => LastToken::Other,
+    };
+    let (before, last) = LAST_TOKENS.get();
+    LAST_TOKENS.set((last, kind));
+    let is_whole_case = last == LastToken::WholeNumber && before != LastToken::Range;
+    match token {
+        Token::DoubleArrow if is_whole_case => Token::LexError(Box::new(LexError::ImproperSymbol(
+            "=>".to_string(),
+            "a `switch` never finds a number of a field equal to a whole number: write a range such as `3..=3`, or use `if`"
+                .to_string(),
+        ))),
+        token => token,
+    }
 }
 
 /// Functions of Rhai's standard library that block or read the clock. They are overridden and not disabled as symbols,

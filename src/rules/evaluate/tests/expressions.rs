@@ -105,6 +105,7 @@ fn unit_can_be_asked_for() {
     check("find(\"service\", \"shop-api\") != ()", Yes);
     check("find(\"service\", \"shop-api\") == s", Yes);
     check("find(\"service\", \"shop-api\").error_rate == 0.2", Yes);
+    check("find(\"service\", \"nobody\").cpu > 1", Error("`()` has no property `cpu`"));
     check("() == ()", Yes);
     check("1 == ()", No);
 }
@@ -133,6 +134,18 @@ fn numbers_are_exact_and_never_truncated() {
     check("max(s.three, 4) == 4 && min(s.three, 4) == 3", Yes);
     check("{ const LIMIT = 0.1; s.error_rate > LIMIT }", Yes);
     check("s.three + true > 1", Error("there is no function `+ (number, bool)`"));
+}
+
+#[test]
+fn a_switch_is_never_silently_without_a_case() {
+    check("switch s.status { \"running\" => true, _ => false }", Yes);
+    check("switch s.three { 3..=3 => true, _ => false }", Yes);
+    check("switch s.three { 0..3 => true, _ => false }", No);
+    check("switch s.three { 3.0 => true, _ => false }", Yes);
+    for text in ["|s| switch s.three { 3 => true, _ => false }", "|s| switch s.three { 1 | 3 => true, _ => false }"] {
+        let error = engine().compile(text).unwrap_err().to_string();
+        assert!(error.contains("write a range such as `3..=3`"), "{error}");
+    }
 }
 
 #[test]
