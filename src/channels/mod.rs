@@ -18,6 +18,11 @@ mod verdict;
 mod webhook;
 mod wecom;
 
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+pub(crate) mod testing;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

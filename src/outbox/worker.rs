@@ -251,7 +251,7 @@ impl Worker {
         });
     }
 
-    async fn report(&self, report: Report) {
+    async fn report(&mut self, report: Report) {
         // Nobody listens any more only when the daemon ends.
         drop(self.context.reports.send(report).await);
     }

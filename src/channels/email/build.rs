@@ -115,8 +115,11 @@ fn protection(file: &File<'_>, keys: &Keys) -> Result<Protection, Diagnostic> {
     http::install_tls_provider();
     let mut parameters = TlsParameters::builder(keys.host.value.expose().to_string());
     if let Some(ca) = &keys.tls_ca {
-        let certificate = Certificate::from_pem(ca.value.expose().as_bytes())
-            .map_err(|_| file.problem(ca, "`tls_ca` holds no certificates in PEM").with_hint("`${file:ca.pem}`"))?;
+        let pem = ca.value.expose();
+        let certificate = Certificate::from_pem(pem.as_bytes()).ok().filter(|_| pem.contains("BEGIN CERTIFICATE"));
+        let certificate = certificate.ok_or_else(|| {
+            file.problem(ca, "`tls_ca` holds no certificates in PEM").with_hint("write `tls_ca: ${file:ca.pem}`")
+        })?;
         parameters = parameters.add_root_certificate(certificate);
     }
     let parameters = parameters.build().map_err(|_| {

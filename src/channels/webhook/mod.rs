@@ -143,3 +143,6 @@ impl Channel for Webhook {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;
