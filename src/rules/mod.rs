@@ -17,10 +17,12 @@ mod rule;
 mod script;
 mod verdict;
 
+pub use rule::{Context, NoDataPolicy, PerLevel, Repeat, Rule, RuleSet, Scope, StepBudget, Target};
+pub use verdict::{Condition, Fault, Judgement, Verdict};
+
 pub use fields::check_unknown_fields;
 pub use loader::Loader;
 pub use number::register as register_operators;
 pub use options::{Defaults, KEYS, check_channels};
 pub use register::{Param, Params};
-pub use rule::{Context, FieldUse, Flap, NoDataPolicy, PerLevel, Repeat, Rule, RuleSet, Scope, StepBudget, Target};
-pub use verdict::{Condition, Fault, Judgement, Verdict};
+pub use rule::{FieldUse, Flap};
