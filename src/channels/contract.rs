@@ -240,7 +240,8 @@ fn hostile() -> Vec<Notification> {
     ];
     let mut all = Vec::new();
     for text in texts {
-        for mut notification in samples() {
+        // Each of the events costs time; these are the ones whose words differ most, and the group of all.
+        for mut notification in samples().into_iter().rev().step_by(4) {
             for alert in &mut notification.alerts {
                 alert.id = text.as_str().into();
                 alert.rule = text.as_str().into();

@@ -66,7 +66,7 @@ impl Body {
 
 /// Receivers take the group key for the identity of a conversation: the firing, where there is one alone.
 fn group_key(notification: &Notification) -> String {
-    let firings: Vec<&str> = notification.alerts.iter().map(|alert| alert.id.as_str()).collect();
+    let firings: Vec<String> = notification.alerts.iter().map(|alert| clean(alert.id.as_str())).collect();
     format!("{}:{}", notification.channel, firings.join(","))
 }
 

@@ -5,9 +5,7 @@ use serde::ser::{SerializeMap as _, Serializer};
 
 use crate::channels::clean::{cut, lines, one_line};
 use crate::channels::message::Message;
-use crate::model::{
-    AlertNote, CloseReason, EventKind, FiringId, FoldedEvent, Labels, Level, Notification, RuleName, Time, Value,
-};
+use crate::model::{AlertNote, CloseReason, EventKind, FoldedEvent, Labels, Level, Notification, Time, Value};
 
 /// No single text is longer than this, in bytes.
 const MAX_TEXT: usize = 64 << 10;
@@ -32,11 +30,11 @@ struct Summary {
 
 #[derive(Serialize)]
 struct Alert<'a> {
-    id: &'a FiringId,
+    id: String,
     event: EventKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<CloseReason>,
-    rule: &'a RuleName,
+    rule: String,
     level: Level,
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_level: Option<Level>,
@@ -105,10 +103,10 @@ impl<'a> Body<'a> {
 impl<'a> Alert<'a> {
     fn of(note: &'a AlertNote) -> Alert<'a> {
         Alert {
-            id: &note.id,
+            id: clean(note.id.as_str()),
             event: note.event,
             reason: note.reason,
-            rule: &note.rule,
+            rule: clean(note.rule.as_str()),
             level: note.level,
             previous_level: note.previous_level,
             kind: clean(&note.subject.kind),
