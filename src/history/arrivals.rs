@@ -21,9 +21,10 @@ impl Arrivals {
         if self.times.back() != Some(&arrived) {
             self.times.push_back(arrived);
         }
-        if self.days.back() != Some(&day) {
-            self.days.push_back(day);
+        if self.days.back() == Some(&day) {
+            return;
         }
+        self.days.push_back(day);
         let kept = days_before(day, DAYS_BACK);
         while self.days.front().is_some_and(|first| kept.is_some_and(|kept| *first < kept)) {
             self.days.pop_front();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
-use super::calendar::DAYS_BACK;
+use super::calendar::{DAYS_BACK, days_before};
 use super::summary::Summary;
 use crate::model::{Time, Value};
 
@@ -43,6 +43,13 @@ struct Day {
 }
 
 impl Day {
+    /// A day with its first sample.
+    fn of(date: Date, time: Time, value: &Value) -> Day {
+        let mut day = Day { date, numbers: Summary::default(), samples: 0, changes: 0, last: value.clone() };
+        day.add(time, value);
+        day
+    }
+
     fn add(&mut self, time: Time, value: &Value) {
         self.changes += u32::from(self.samples > 0 && !same(&self.last, value));
         self.samples += 1;
@@ -188,15 +195,22 @@ impl Field {
                 }
             }
         }
-        let place = self.days.partition_point(|known| known.date < day);
-        if self.days.get(place).is_none_or(|known| known.date != day) {
-            self.days.reserve_exact(1);
-            let numbers = Summary::default();
-            self.days.insert(place, Day { date: day, numbers, samples: 0, changes: 0, last: value.clone() });
+        // Not always the last one: a clock may go back over midnight.
+        match self.days.iter_mut().rfind(|known| known.date == day) {
+            Some(known) => known.add(time, &value),
+            None => {
+                if let Some(kept) = days_before(day, DAYS_BACK) {
+                    self.forget_days_before(kept);
+                }
+                self.days.reserve_exact(1);
+                self.days.push(Day::of(day, time, &value));
+            }
         }
-        self.days[place].add(time, &value);
-        let kept = self.days.last().and_then(|last| super::calendar::days_before(last.date, DAYS_BACK));
-        self.days.retain(|known| kept.is_none_or(|kept| known.date >= kept));
+    }
+
+    /// Forgets what is of days before this one.
+    pub(crate) fn forget_days_before(&mut self, date: Date) {
+        self.days.retain(|known| known.date >= date);
     }
 
     /// The subject's clock went back to `time`: samples of that time and later ones no longer have a place in the order.
@@ -321,8 +335,10 @@ impl Field {
         if let Some(value) = self.newest.value.as_ref().filter(|value| readable(value))
             && self.newest.day == date
         {
-            let empty = || Day { date, numbers: Summary::default(), samples: 0, changes: 0, last: value.clone() };
-            day.get_or_insert_with(empty).add(self.newest.time, value);
+            match &mut day {
+                Some(day) => day.add(self.newest.time, value),
+                None => day = Some(Day::of(date, self.newest.time, value)),
+            }
         }
         match day {
             Some(day) => (day.numbers, (day.changes as usize, day.samples as usize)),

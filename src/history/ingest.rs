@@ -122,7 +122,7 @@ impl World {
         } else if snapshot.gone {
             return Ok(Outcome::StillGone);
         }
-        self.check_room(*id, &snapshot)?;
+        self.check_room(now, *id, &snapshot)?;
         let id = *id.get_or_insert_with(|| self.add_subject(now, source, &snapshot));
         self.record(now, source, id, snapshot);
         Ok(Outcome::Taken)

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use super::calendar::{DAYS_BACK, days_before};
 use super::field::Field;
 use super::world::lookback;
 use super::{Refusal, SubjectId, World};
-use crate::model::Snapshot;
+use crate::model::{Now, Snapshot};
 
 /// Samples are kept for at least this long while subjects give up others: beyond that each series gives up its own oldest.
 const LEAST_KEPT: Duration = Duration::from_secs(600);
 
 impl World {
     /// Whether there is room for what a snapshot brings for the first time: a subject, or fields of it.
-    pub(super) fn check_room(&mut self, id: Option<SubjectId>, snapshot: &Snapshot) -> Result<(), Refusal> {
+    pub(super) fn check_room(&mut self, now: Now, id: Option<SubjectId>, snapshot: &Snapshot) -> Result<(), Refusal> {
         let (max_fields, max_subjects) = (self.limits.max_fields, self.limits.max_subjects);
         if id.is_none() && self.table.len() >= max_subjects {
             return Err(Refusal::TooManySubjects { max: max_subjects });
@@ -26,7 +27,7 @@ impl World {
         }
         if n_known + n_new > max_fields
             && (snapshot.fields.len() > max_fields
-                || n_known - self.drop_spent_fields(id, snapshot) + n_new > max_fields)
+                || n_known - self.drop_spent_fields(now, id, snapshot) + n_new > max_fields)
         {
             return Err(Refusal::TooManyFields { max: max_fields });
         }
@@ -37,7 +38,8 @@ impl World {
     }
 
     /// Drops a subject's fields of which nothing is kept but the name, to make place for others. Says how many.
-    fn drop_spent_fields(&mut self, id: Option<SubjectId>, snapshot: &Snapshot) -> usize {
+    fn drop_spent_fields(&mut self, now: Now, id: Option<SubjectId>, snapshot: &Snapshot) -> usize {
+        let oldest_day = days_before(self.calendar.day_of(now.wall()), DAYS_BACK);
         let Some(record) = id.and_then(|id| self.table.get_mut(id)) else { return 0 };
         let horizon = snapshot.time - self.kept - lookback(record.subject.stale_after);
         let (bytes, n_fields) = (record.bytes(), record.fields.len());
@@ -45,6 +47,9 @@ impl World {
         let (mut spent, mut rest) = (Vec::new(), Vec::new());
         for (name, mut field) in record.fields.drain(..) {
             field.give_up(horizon);
+            if let Some(day) = oldest_day {
+                field.forget_days_before(day);
+            }
             if field.is_spent() && !snapshot.fields.contains_key(&name) { &mut spent } else { &mut rest }
                 .push((name, field));
         }

@@ -74,7 +74,8 @@ mod tests {
     fn slopes_are_extrapolated_as_prometheus_does() {
         use WindowFn::{Delta, Increase, Rate};
         // The window is (0 s, 60 s]; each answer was worked out by hand from the algorithm.
-        let cases: [(&str, &[(i64, f64)], WindowFn, f64); 11] = [
+        type Case<'a> = (&'a str, &'a [(i64, f64)], WindowFn, f64);
+        let cases: [Case<'_>; 11] = [
             // 40 s sampled, 10 s to either border, both under 11 s: times 60/40.
             (
                 "both borders are near",

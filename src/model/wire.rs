@@ -300,7 +300,8 @@ fn shown(text: &str) -> String {
 fn check_kind<E: de::Error>(kind: &str, limits: &WireLimits) -> Result<Arc<str>, E> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let begins_well = kind.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if !kind.is_empty() && !(begins_well && kind.chars().all(is_part)) {
+    let is_well_formed = begins_well && kind.chars().all(is_part);
+    if !(kind.is_empty() || is_well_formed) {
         return Err(E::custom(format_args!(
             "the kind `{}` must begin with a letter or `_`, followed by letters, digits, `_`, `.` and `-`",
             shown(kind)

@@ -21,7 +21,8 @@ fn subjects_are_found_by_their_labels() {
     ];
     push(&mut world, 0, snapshots);
     let select = |world: &World, labels: &[(&str, &str)]| names(world, &world.select("host", labels));
-    let cases: [(&[(&str, &str)], &[&str]); 9] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: [Case<'_>; 9] = [
         (&[], &["a", "b", "c"]),
         (&[("region", "eu")], &["a", "b"]),
         (&[("region", "eu"), ("role", "db")], &["b"]),
@@ -101,6 +102,24 @@ fn too_many_subjects_and_fields_are_refused() {
     let report = push(&mut world, 2, vec![sample("a", 2, &["x", "z"])]);
     assert_eq!(report.refused, [(0, Refusal::TooManyFields { max: 2 })]);
     assert_eq!(push(&mut world, 3, vec![sample("a", 3, &["y"])]).taken, 1, "what is known goes on");
+}
+
+#[test]
+fn fields_that_came_and_went_make_place_for_others_once_nothing_of_them_is_kept() {
+    let mut world = world_with(Limits { max_fields: 2, ..Limits::default() });
+    let day = 86_400;
+    let sample = |day_number: i64, field: &str| vec![snapshot("s", "a", day_number * day, &[(field, 1.0.into())])];
+    for (day_number, field, refused) in [(0, "x", 0), (1, "y", 0), (2, "z", 1), (8, "z", 0), (9, "w", 0), (10, "v", 1)]
+    {
+        let report = push(&mut world, day_number * day, sample(day_number, field));
+        assert_eq!(report.refused.len(), refused, "{field} on day {day_number}");
+    }
+    let a = id(&world);
+    assert!(!world.ever_had(a, "x"));
+    let fields: Vec<&str> = world.fields_of_kind("s").map(|name| &**name).collect();
+    assert_eq!(fields, ["w", "z"]);
+    world.forget(a);
+    assert_eq!(world.bytes(), 0);
 }
 
 #[test]

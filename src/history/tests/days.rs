@@ -104,3 +104,20 @@ fn a_replaced_sample_leaves_no_trace_in_its_day() {
     let ask = |function| world.window(a, function, "x", TODAY, now(20)).unwrap();
     assert_eq!((ask(WindowFn::Max), ask(WindowFn::Count), ask(WindowFn::Changes)), (8.0, 3.0, 2.0));
 }
+
+#[test]
+fn a_clock_that_goes_back_over_midnight_adds_to_the_day_before() {
+    let midnight = 14 * 3600;
+    let mut world = world();
+    for (arrived, seconds, x) in
+        [(midnight - 10, midnight - 10, 1.0), (midnight, midnight, 2.0), (midnight + 60, midnight - 5, 4.0)]
+    {
+        push(&mut world, arrived, vec![snapshot("s", "a", seconds, &[("x", x.into())])]);
+    }
+    set(&mut world, midnight + 70, 8.0);
+    let a = id(&world);
+    let ask = |function, window| world.window(a, function, "x", window, now(midnight + 70));
+    assert_eq!(ask(WindowFn::Sum, YESTERDAY), Ok(5.0));
+    assert_eq!(ask(WindowFn::Sum, TODAY), Ok(10.0));
+    assert_eq!(ask(WindowFn::Sum, Window::last(secs(600))), Ok(13.0), "what would come later is given up");
+}
