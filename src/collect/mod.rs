@@ -1,6 +1,6 @@
 //! Collectors: what makes snapshots on a schedule.
 //!
-//! A collector looks at the world once per pass and says what it saw; [`run`] decides when, cuts off a pass that hangs,
+//! A collector looks at the world once per pass and says what it saw; [`run()`] decides when, cuts off a pass that hangs,
 //! and adds the collector's own subject (kind `collector`). Nothing here judges or stores. To add a kind: one file with
 //! its settings and its `Collector`, and one line in [`Settings`].
 
