@@ -38,6 +38,7 @@ pub(super) struct Step {
 enum Write {
     Step(Step),
     Record(Record, Option<oneshot::Sender<bool>>),
+    Flush(oneshot::Sender<bool>),
     Stop,
 }
 
@@ -63,6 +64,14 @@ impl Writer {
     pub fn note(&self, record: Record) {
         // As in `step`.
         self.writes.send(Write::Record(record, None)).ok();
+    }
+
+    /// Waits until everything that it was given before is committed, or cannot be.
+    pub(super) async fn flushed(&self) {
+        let (reply, flushed) = oneshot::channel();
+        if self.writes.send(Write::Flush(reply)).is_ok() {
+            flushed.await.ok();
+        }
     }
 
     /// Lets the committer end after everything that it was given before.
@@ -110,6 +119,7 @@ pub(super) fn run(mut store: Box<dyn Store>, writes: Writes, figures: &Figures, 
                     unsaved.push(record);
                     waiting.extend(reply);
                 }
+                Write::Flush(reply) => waiting.push(reply),
                 Write::Stop => stop = true,
             }
         }

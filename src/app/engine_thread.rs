@@ -43,6 +43,17 @@ pub struct Receipt {
 #[error("the engine has stopped: the daemon is shutting down")]
 pub struct Stopped;
 
+/// Why an input was not taken at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The queue is full.
+    #[error("the engine's queue is full")]
+    Busy,
+    /// The engine has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
 type Question<M> = Box<dyn FnOnce(&M, Now) + Send>;
 
 enum Command<M> {
@@ -71,6 +82,19 @@ impl<M: Machine> Handle<M> {
     /// Where the engine has stopped before it took the input.
     pub async fn step(&self, input: Input) -> Result<Receipt, Stopped> {
         let place = self.places.clone().acquire_owned().await.map_err(|_| Stopped)?;
+        self.give(input, place).await
+    }
+
+    /// As [`Handle::step`], but does not wait for a place in the queue.
+    ///
+    /// # Errors
+    /// Where the queue is full, or the engine has stopped.
+    pub async fn try_step(&self, input: Input) -> Result<Receipt, Refused> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| Refused::Busy)?;
+        Ok(self.give(input, place).await?)
+    }
+
+    async fn give(&self, input: Input, place: OwnedSemaphorePermit) -> Result<Receipt, Stopped> {
         let (reply, receipt) = oneshot::channel();
         self.commands.send(Command::Step { input, place: Some(place), reply: Some(reply) }).map_err(|_| Stopped)?;
         receipt.await.map_err(|_| Stopped)
@@ -126,7 +150,7 @@ pub(super) fn queue<M: Machine>() -> (Handle<M>, Inbox<M>) {
 
 /// Runs the engine until it is told to stop. Belongs on its own thread.
 pub(super) fn run<M: Machine>(mut machine: M, inbox: Inbox<M>, clock: &Clock, writer: &Writer, figures: &Figures) {
-    let mut step = |machine: &mut M, input, place, reply| {
+    let step = |machine: &mut M, input, place, reply| {
         let started = Instant::now();
         let effects = machine.step(clock.now(), input);
         figures.count_step(&effects, started.elapsed());

@@ -1,8 +1,9 @@
 //! The files of a project folder: where they are, what they say, and what to believe of that.
 //!
-//! [`Layout::read`] does the reading; [`Believed`] decides, purely, what a reading means: a folder that is missing or
-//! suddenly empty and a file that is unreadable are faults of the moment and change nothing, and a file that is gone is
-//! believed to be gone after a while. Editors and deployments remove files and write them anew.
+//! [`Layout`] does the reading. What a reading means is decided purely, for editors and deployments truncate files and
+//! remove them, and write them anew: [`Settling`] waits for the text of a file that lost all of it. [`Believed`] takes a
+//! folder that is missing or suddenly empty, and a file that is unreadable, as faults of the moment that change nothing,
+//! and a file that is gone as gone after a while (for rules, `rules::Loader` does that).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,8 +38,8 @@ pub struct Layout {
     config_name: Arc<str>,
 }
 
-/// What one reading of a folder found: each file's text by its path relative to the project folder, or why the file
-/// cannot be read; or why the folder cannot.
+/// What one reading of a folder found: each file's text by its path inside the folder, or why the file cannot be read; or
+/// why the folder cannot.
 pub type Reading = Result<BTreeMap<Arc<str>, Result<Arc<str>, String>>, String>;
 
 /// Names, sizes and times of all files: equal where (almost certainly) nothing changed.
@@ -80,12 +81,12 @@ impl Layout {
 
     /// Reads the rule files, without the tests beside them.
     pub fn read_rules(&self) -> Reading {
-        read_folder(&self.rules, "rules", MAX_DEPTH, is_rule_file)
+        read_folder(&self.rules, MAX_DEPTH, is_rule_file)
     }
 
     /// Reads the channel files.
     pub fn read_channels(&self) -> Reading {
-        read_folder(&self.channels, "channels", 0, is_channel_file)
+        read_folder(&self.channels, 0, is_channel_file)
     }
 
     /// The directories to watch: the folders, and those in which folders and files can be swapped.
@@ -144,10 +145,10 @@ fn is_rule_file(name: &str) -> bool {
 }
 
 fn is_channel_file(name: &str) -> bool {
-    [".yaml", ".yml", ".rhai"].iter().any(|end| name.ends_with(end))
+    [".yaml", ".yml"].iter().any(|end| name.ends_with(end))
 }
 
-fn read_folder(folder: &Path, name: &str, depth: usize, wanted: fn(&str) -> bool) -> Reading {
+fn read_folder(folder: &Path, depth: usize, wanted: fn(&str) -> bool) -> Reading {
     let mut paths = Vec::new();
     list(folder, depth, &mut paths)?;
     let mut texts = BTreeMap::new();
@@ -156,7 +157,7 @@ fn read_folder(folder: &Path, name: &str, depth: usize, wanted: fn(&str) -> bool
         // Paths are texts with `/` everywhere a person sees them.
         let relative: Vec<_> = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect();
         if relative.last().is_some_and(|name| wanted(name)) {
-            texts.insert(format!("{name}/{}", relative.join("/")).into(), read_text(&path));
+            texts.insert(relative.join("/").into(), read_text(&path));
         }
     }
     Ok(texts)
@@ -200,15 +201,50 @@ fn read_text(path: &Path) -> Result<Arc<str>, String> {
     Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).into())
 }
 
+/// Waits for the text of files that lost all of it: it is still to be written.
+#[derive(Clone, Debug, Default)]
+pub struct Settling {
+    /// The newest text of each file that was not empty.
+    texts: BTreeMap<Arc<str>, Arc<str>>,
+    /// Files that were found empty, and when that is believed.
+    empty: BTreeMap<Arc<str>, Instant>,
+}
+
+impl Settling {
+    /// The reading with the former text of files that are empty for a moment only, and when to read again.
+    pub fn take(&mut self, mut reading: Reading, now: Instant) -> (Reading, Option<Instant>) {
+        let Ok(found) = &mut reading else { return (reading, None) };
+        let mut empty = BTreeMap::new();
+        self.texts.retain(|file, _| found.contains_key(file));
+        for (file, text) in found {
+            let Ok(text) = text else { continue };
+            if !text.trim().is_empty() {
+                self.texts.insert(file.clone(), text.clone());
+            } else if let Some(former) = self.texts.get(file) {
+                let believed_at = self.empty.get(file).copied().unwrap_or(now + EMPTY_AFTER);
+                if now < believed_at {
+                    *text = former.clone();
+                    empty.insert(file.clone(), believed_at);
+                } else {
+                    self.texts.remove(file);
+                }
+            }
+        }
+        self.empty = empty;
+        let again = self.empty.values().min().copied();
+        (reading, again)
+    }
+}
+
 /// What is believed of one folder.
 #[derive(Clone, Debug)]
 pub struct Believed {
-    /// The folder's name: `rules`.
+    /// The folder's name: `channels`.
     folder: &'static str,
-    /// A folder that may be missing, as `channels/` may.
+    /// It may be missing from the start.
     optional: bool,
     files: BTreeMap<Arc<str>, Arc<str>>,
-    /// Files that were not found, or found empty, and when that is believed.
+    /// Files that were not found, and when they are believed to be gone.
     doubtful: BTreeMap<Arc<str>, Instant>,
 }
 
@@ -262,34 +298,32 @@ impl Believed {
         now: Instant,
         problems: &mut Vec<Diagnostic>,
     ) {
+        let name = self.folder;
         let mut doubtful = BTreeMap::new();
         let mut files = BTreeMap::new();
         for (file, known) in &self.files {
             let moved =
                 || found.iter().any(|(other, text)| !self.files.contains_key(other) && text.as_ref() == Ok(known));
-            let patience = match found.get(file) {
-                // A file that was moved has its rules elsewhere already: the same name twice would be a problem.
-                None if moved() => continue,
-                None => GONE_AFTER,
-                Some(Ok(text)) if text.trim().is_empty() && !known.trim().is_empty() => EMPTY_AFTER,
-                Some(Ok(_)) => continue,
-                Some(Err(_)) => {
-                    files.insert(file.clone(), known.clone());
-                    continue;
+            match found.get(file) {
+                Some(Ok(_)) => {}
+                Some(Err(_)) => drop(files.insert(file.clone(), known.clone())),
+                // A file that was moved is known under its new name.
+                None if moved() => {}
+                None => {
+                    let believed_at = self.doubtful.get(file).copied().unwrap_or(now + GONE_AFTER);
+                    if now < believed_at {
+                        doubtful.insert(file.clone(), believed_at);
+                        files.insert(file.clone(), known.clone());
+                    }
                 }
-            };
-            let believed_at = self.doubtful.get(file).copied().unwrap_or(now + patience);
-            if now < believed_at {
-                doubtful.insert(file.clone(), believed_at);
-                files.insert(file.clone(), known.clone());
             }
         }
         for (file, text) in found {
             match text {
                 Err(error) => {
-                    problems.push(Diagnostic::of_file(file.clone(), format!("cannot read the file: {error}")));
+                    problems
+                        .push(Diagnostic::of_file(format!("{name}/{file}"), format!("cannot read the file: {error}")));
                 }
-                Ok(_) if doubtful.contains_key(&file) => {}
                 Ok(text) => {
                     files.insert(file, text);
                 }
@@ -323,7 +357,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_missing_or_suddenly_empty_changes_nothing_and_is_a_problem() {
         let now = Instant::now();
-        let mut rules = believed(&[("rules/a.rhai", "1")]);
+        let mut rules = believed(&[("a.rhai", "1")]);
         let cases: [(Reading, &str); 2] = [
             (Err("no such directory".into()), "cannot read the folder `rules/`: no such directory; what was in force"),
             (reading(&[]), "the folder `rules/` is suddenly empty; what was in force stays so"),
@@ -335,7 +369,7 @@ mod tests {
                 assert!(messages(&finding)[0].contains(expected), "{:?}", messages(&finding));
             }
         }
-        assert_eq!(*rules.files(), texts(&[("rules/a.rhai", "1")]));
+        assert_eq!(*rules.files(), texts(&[("a.rhai", "1")]));
     }
 
     #[test]
@@ -350,8 +384,8 @@ mod tests {
     #[test]
     fn a_file_is_gone_after_ten_seconds_and_not_where_it_comes_back_before() {
         let now = Instant::now();
-        let both = reading(&[("rules/a.rhai", "1"), ("rules/b.rhai", "2")]);
-        let one = reading(&[("rules/b.rhai", "2")]);
+        let both = reading(&[("a.rhai", "1"), ("b.rhai", "2")]);
+        let one = reading(&[("b.rhai", "2")]);
         let mut rules = believed(&[]);
         assert!(rules.take(both.clone(), now).changed);
 
@@ -363,39 +397,46 @@ mod tests {
         assert!(!rules.take(one.clone(), now + Duration::from_secs(12)).changed, "counted anew");
         let finding = rules.take(one, now + Duration::from_secs(13));
         assert_eq!((finding.changed, finding.again), (true, None));
-        assert_eq!(*rules.files(), texts(&[("rules/b.rhai", "2")]));
+        assert_eq!(*rules.files(), texts(&[("b.rhai", "2")]));
     }
 
     #[test]
     fn a_file_that_was_only_moved_is_gone_at_once() {
         let now = Instant::now();
-        let mut rules = believed(&[("rules/a.rhai", "1")]);
-        assert!(rules.take(reading(&[("rules/b.rhai", "1")]), now).changed);
-        assert_eq!(*rules.files(), texts(&[("rules/b.rhai", "1")]));
+        let mut rules = believed(&[("a.rhai", "1")]);
+        assert!(rules.take(reading(&[("b.rhai", "1")]), now).changed);
+        assert_eq!(*rules.files(), texts(&[("b.rhai", "1")]));
     }
 
     #[test]
-    fn a_file_that_is_truncated_while_it_is_saved_keeps_its_text() {
+    fn a_file_that_is_truncated_while_it_is_saved_keeps_its_text_for_a_moment() {
         let now = Instant::now();
-        let mut rules = believed(&[("rules/a.rhai", "1")]);
-        let finding = rules.take(reading(&[("rules/a.rhai", "\n")]), now);
-        assert_eq!((finding.changed, finding.again), (false, Some(now + EMPTY_AFTER)));
-        assert!(rules.take(reading(&[("rules/a.rhai", "2")]), now + Duration::from_millis(300)).changed);
-        assert_eq!(*rules.files(), texts(&[("rules/a.rhai", "2")]));
-
-        assert!(!rules.take(reading(&[("rules/a.rhai", "")]), now + Duration::from_secs(1)).changed);
-        assert!(rules.take(reading(&[("rules/a.rhai", "")]), now + Duration::from_secs(3)).changed);
-        assert_eq!(*rules.files(), texts(&[("rules/a.rhai", "")]), "two seconds later it was meant");
+        let mut settling = Settling::default();
+        let mut take = |text: &str, millis: u64| {
+            let now = now + Duration::from_millis(millis);
+            let (found, again) = settling.take(reading(&[("a.rhai", text)]), now);
+            (found.unwrap()["a.rhai"].clone().unwrap().to_string(), again.map(|again| again - now))
+        };
+        let kept = |text: &str, wait: u64| (text.to_string(), Some(Duration::from_millis(wait)));
+        let read = |text: &str| (text.to_string(), None);
+        assert_eq!(take("", 0), read(""), "a file that begins empty is empty");
+        assert_eq!(take("1", 100), read("1"));
+        assert_eq!(take("\n", 200), kept("1", 2000));
+        assert_eq!(take("2", 300), read("2"));
+        assert_eq!(take("", 400), kept("2", 2000));
+        assert_eq!(take("", 1400), kept("2", 1000));
+        assert_eq!(take("", 2400), read(""), "two seconds later it was meant");
+        assert_eq!(take("", 9000), read(""));
     }
 
     #[test]
     fn a_file_that_cannot_be_read_keeps_its_text_and_blocks_no_other() {
-        let mut rules = believed(&[("rules/a.rhai", "1")]);
-        let mut found = reading(&[("rules/b.rhai", "2")]).unwrap();
-        found.insert("rules/a.rhai".into(), Err("permission denied".into()));
+        let mut rules = believed(&[("a.rhai", "1")]);
+        let mut found = reading(&[("b.rhai", "2")]).unwrap();
+        found.insert("a.rhai".into(), Err("permission denied".into()));
         let finding = rules.take(Ok(found), Instant::now());
         assert_eq!(messages(&finding), ["rules/a.rhai: error: cannot read the file: permission denied"]);
-        assert_eq!(*rules.files(), texts(&[("rules/a.rhai", "1"), ("rules/b.rhai", "2")]));
+        assert_eq!(*rules.files(), texts(&[("a.rhai", "1"), ("b.rhai", "2")]));
     }
 
     #[test]
@@ -416,10 +457,10 @@ mod tests {
         let layout = Layout::new(dir.path().to_path_buf(), None);
         let found = layout.read_rules().unwrap();
         let names: Vec<&str> = found.keys().map(AsRef::as_ref).collect();
-        assert_eq!(names, ["rules/a.rhai", "rules/binary.rhai", "rules/large.rhai", "rules/team/b.rhai"]);
-        assert_eq!(found["rules/a.rhai"], Ok("let a = 1;".into()));
-        assert_eq!(found["rules/binary.rhai"], Err("it is not UTF-8 text".into()));
-        assert_eq!(found["rules/large.rhai"], Err("it is larger than 1 MiB".into()));
+        assert_eq!(names, ["a.rhai", "binary.rhai", "large.rhai", "team/b.rhai"]);
+        assert_eq!(found["a.rhai"], Ok("let a = 1;".into()));
+        assert_eq!(found["binary.rhai"], Err("it is not UTF-8 text".into()));
+        assert_eq!(found["large.rhai"], Err("it is larger than 1 MiB".into()));
         assert!(layout.read_channels().is_err());
         assert_eq!(layout.read_config(), Ok(None));
     }

@@ -13,6 +13,8 @@ use crate::model::{Now, Snapshot, SubjectKey, Value};
 
 /// The kind of these subjects: nobody else may write it.
 pub const KIND: &str = "larum";
+/// The kinds that larum writes of itself, besides those of its collectors.
+pub(super) const OWN_KINDS: [&str; 1] = [KIND];
 /// How often they are made, besides at every change.
 pub(super) const EVERY: Duration = Duration::from_secs(10);
 

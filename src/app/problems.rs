@@ -67,7 +67,13 @@ impl Problems {
 
     /// All problems, by part, file and line.
     pub fn all(&self) -> Vec<Diagnostic> {
-        self.state().parts.values().flatten().cloned().collect()
+        self.by_part().into_iter().map(|(_, problem)| problem).collect()
+    }
+
+    /// All problems with the part that they are of.
+    pub fn by_part(&self) -> Vec<(Part, Diagnostic)> {
+        let state = self.state();
+        state.parts.iter().flat_map(|(part, all)| all.iter().map(|problem| (*part, problem.clone()))).collect()
     }
 
     /// How many files of a part have an error now.

@@ -137,12 +137,38 @@ impl Group {
     }
 
     /// Starts a task. `make` makes its future, again for each restart; it should end soon after the token is cancelled.
-    pub fn start<F, W>(&self, name: impl Into<Arc<str>>, policy: Policy, mut make: F)
+    pub fn start<F, W>(&self, name: impl Into<Arc<str>>, policy: Policy, make: F)
     where
         F: FnMut(CancellationToken) -> W + Send + 'static,
         W: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let (name, tasks, token) = (name.into(), self.tasks.clone(), self.token.clone());
+        self.start_until(name, policy, self.token.clone(), make);
+    }
+
+    /// Starts a task that may end by itself; only its failure is one.
+    pub fn start_once<F, W>(&self, name: impl Into<Arc<str>>, policy: Policy, mut make: F)
+    where
+        F: FnMut(CancellationToken) -> W + Send + 'static,
+        W: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let token = self.token.child_token();
+        self.start_until(name, policy, token.clone(), move |stop| {
+            let (work, token) = (make(stop), token.clone());
+            async move {
+                work.await?;
+                token.cancel();
+                Ok(())
+            }
+        });
+    }
+
+    /// Starts a task that can also be ended alone: by a child of the group's token.
+    pub fn start_until<F, W>(&self, name: impl Into<Arc<str>>, policy: Policy, token: CancellationToken, mut make: F)
+    where
+        F: FnMut(CancellationToken) -> W + Send + 'static,
+        W: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let (name, tasks) = (name.into(), self.tasks.clone());
         let supervised = async move {
             let mut backoff = Backoff::default();
             let mut restarts = 0;

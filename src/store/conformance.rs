@@ -201,7 +201,11 @@ fn suppressions_are_kept_with_their_reason(store: &mut dyn Store) {
 }
 
 fn texts_are_replaced_and_removed(store: &mut dyn Store) {
-    let text = |file: &str, text: &str| Text { file: file.into(), text: text.into() };
+    let text = |file: &str, text: &str| Text {
+        file: file.into(),
+        text: text.into(),
+        imports: [("lib/limits.rhai".into(), "const LIMIT = 1;".into())].into(),
+    };
     store.commit(&[Record::Text(text("rules/b.rhai", "1")), Record::Text(text("rules/a.rhai", "1"))]).unwrap();
     store.commit(&[Record::Text(text("rules/a.rhai", "2")), Record::TextGone { file: "rules/b.rhai".into() }]).unwrap();
     assert_eq!(store.reader().texts().unwrap(), [text("rules/a.rhai", "2")]);

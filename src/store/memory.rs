@@ -46,7 +46,7 @@ struct State {
     deliveries: BTreeMap<NotificationId, Delivery>,
     /// All notifications that are kept, in the order in which they were decided.
     order: VecDeque<NotificationId>,
-    texts: BTreeMap<Arc<str>, Arc<str>>,
+    texts: BTreeMap<Arc<str>, Text>,
 }
 
 impl Memory {
@@ -68,8 +68,8 @@ impl Store for Memory {
             match record {
                 Record::Step(effects) => state.step(effects),
                 Record::Attempt(attempt) => state.attempt(attempt),
-                Record::Text(Text { file, text }) => {
-                    state.texts.insert(file.clone(), text.clone());
+                Record::Text(text) => {
+                    state.texts.insert(text.file.clone(), text.clone());
                 }
                 Record::TextGone { file } => {
                     state.texts.remove(file);
@@ -240,8 +240,7 @@ impl Reader for Memory {
     }
 
     fn texts(&self) -> Result<Vec<Text>, Error> {
-        let state = self.state();
-        Ok(state.texts.iter().map(|(file, text)| Text { file: file.clone(), text: text.clone() }).collect())
+        Ok(self.state().texts.values().cloned().collect())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is written, and what is read back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Text {
     pub file: Arc<str>,
     /// The whole text.
     pub text: Arc<str>,
+    /// The texts of the files that it imported then, by path inside its folder: they belong to what was good.
+    pub imports: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 /// One attempt to deliver a notification.

@@ -1,0 +1,361 @@
+//! What the HTTP server asks of the daemon: pushes in, views out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::clock::Clock;
+use super::collectors::Collectors;
+use super::delivery::Deliveries;
+use super::engine_thread::{Handle, Refused};
+use super::figures::Figures;
+use super::problems::{Part, Problems};
+use crate::collect::COLLECTOR_KIND;
+use crate::diagnostic::Severity;
+use crate::engine::{Alert, Engine, Input, RuleView, Standing};
+use crate::history::{Batch, World};
+use crate::model::{ChannelName, FiringId, Now, Value};
+use crate::rules::{Rule, Scope};
+use crate::server::api::{
+    AlertDto, ChannelDto, CollectorDto, OutboxDto, ProblemDto, RuleDto, RulesSummaryDto, StatusDto, SubjectDto,
+};
+use crate::server::{Intake, Overview, PushError, PushReceipt, Readiness, Unavailable, View, overview};
+use crate::store::Reader;
+
+/// How many of the newest notifications are looked through for who was told.
+const NOTIFICATIONS: usize = 10_000;
+
+/// The daemon as the server sees it.
+pub(super) struct Api {
+    pub(super) engine: Handle<Engine>,
+    pub(super) clock: Clock,
+    pub(super) address: SocketAddr,
+    pub(super) store: Arc<dyn Reader>,
+    pub(super) figures: Arc<Figures>,
+    pub(super) problems: Arc<Problems>,
+    pub(super) collectors: Arc<Collectors<Engine>>,
+    pub(super) deliveries: Arc<Deliveries>,
+    /// The first look at the files is over, and what it found is in force.
+    pub(super) loaded: Arc<AtomicBool>,
+    /// Whether alerts are sent.
+    pub(super) alerting: Arc<AtomicBool>,
+}
+
+impl Intake for Api {
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    fn is_reserved(&self, kind: &str) -> bool {
+        self.collectors.is_reserved(kind)
+    }
+
+    fn push(&self, batch: Batch) -> BoxFuture<'_, Result<PushReceipt, PushError>> {
+        Box::pin(async move {
+            let receipt = self.engine.try_step(Input::Batch(batch)).await.map_err(|refused| match refused {
+                Refused::Busy => PushError::Busy { retry_after: Duration::from_secs(1) },
+                Refused::Stopped(_) => PushError::Stopping,
+            })?;
+            Ok(PushReceipt {
+                taken: receipt.report.taken,
+                duplicates: receipt.report.duplicates,
+                refused: receipt.report.refused,
+                durable: receipt.durable,
+            })
+        })
+    }
+}
+
+impl View for Api {
+    fn readiness(&self) -> Readiness {
+        let mut missing = Vec::new();
+        if !self.loaded.load(Ordering::Relaxed) {
+            missing.push("the rules are not loaded yet".to_string());
+        }
+        if self.figures.unsaved.get() > 0 {
+            missing.push("the store does not write".to_string());
+        }
+        Readiness { missing }
+    }
+
+    fn status(&self) -> BoxFuture<'_, Result<StatusDto, Unavailable>> {
+        Box::pin(async move {
+            let seen = self.ask(|engine, now| Seen::of(engine, now)).await?;
+            let totals = self.deliveries.totals();
+            let mut problems = self.file_problems();
+            problems.extend(seen.problems);
+            problems.extend(self.delivery_problems());
+            problems.sort_by(|a, b| b.severity.cmp(&a.severity));
+            Ok(StatusDto {
+                timestamp: self.clock.now().wall(),
+                monitoring_enabled: true,
+                service_status: seen.worst.service_status.map_or("unknown", |status| status.as_str()).to_string(),
+                metrics_port: self.address.port(),
+                alert_enabled: self.alerting.load(Ordering::Relaxed),
+                cpu_usage: seen.worst.cpu_usage,
+                memory_usage: seen.worst.memory_usage,
+                disk_usage: seen.worst.disk_usage,
+                response_time: seen.worst.response_time,
+                rules: seen.rules,
+                channels: self.channel_documents(),
+                collectors: self.with_silent_ones(seen.collectors),
+                outbox: OutboxDto {
+                    waiting: totals.waiting,
+                    dead: totals.dead,
+                    oldest_waiting_seconds: totals.oldest_waiting.map(|age| age.as_secs()),
+                    durable: self.figures.unsaved.get() == 0,
+                },
+                problems,
+            })
+        })
+    }
+
+    fn rules(&self) -> BoxFuture<'_, Result<Vec<RuleDto>, Unavailable>> {
+        Box::pin(self.ask(|engine, now| engine.rule_views().map(|view| rule_document(&view, now)).collect()))
+    }
+
+    fn alerts(&self) -> BoxFuture<'_, Result<Vec<AlertDto>, Unavailable>> {
+        Box::pin(async move {
+            let mut alerts: Vec<AlertDto> = self
+                .ask(|engine, now| {
+                    let alerts = engine.alerts().filter(|view| view.alert.state() != "inactive");
+                    alerts.map(|view| alert_document(engine.world(), view.rule, view.alert, now)).collect()
+                })
+                .await?;
+            let told = self.told();
+            for alert in &mut alerts {
+                let told = alert.id.as_deref().and_then(|id| told.get(id));
+                alert.told = told.into_iter().flatten().map(ToString::to_string).collect();
+            }
+            Ok(alerts)
+        })
+    }
+
+    fn subjects(&self) -> BoxFuture<'_, Result<Vec<SubjectDto>, Unavailable>> {
+        Box::pin(self.ask(|engine, now| subject_documents(engine.world(), now)))
+    }
+
+    fn channels(&self) -> BoxFuture<'_, Result<Vec<ChannelDto>, Unavailable>> {
+        Box::pin(std::future::ready(Ok(self.channel_documents())))
+    }
+}
+
+/// What one question to the engine finds for the overview.
+struct Seen {
+    worst: Overview,
+    rules: RulesSummaryDto,
+    collectors: Vec<CollectorDto>,
+    problems: Vec<ProblemDto>,
+}
+
+impl Seen {
+    fn of(engine: &Engine, now: Now) -> Seen {
+        let views: Vec<RuleView<'_>> = engine.rule_views().collect();
+        let is_out = |view: &&RuleView<'_>| view.quarantine.until().is_some_and(|until| until > now.time);
+        let rules = RulesSummaryDto {
+            total: views.len(),
+            quarantined: views.iter().filter(is_out).count(),
+            generation: engine.rules().generation,
+            pending: views.iter().map(|view| view.pending).sum(),
+            firing: views.iter().map(|view| view.firing).sum(),
+        };
+        let problems = views.iter().filter_map(|view| {
+            let (_, fault) = view.fault?;
+            let mut problem =
+                ProblemDto::of_thing(Severity::Error, "rule", view.rule.file.to_string(), fault.message.clone());
+            problem.line = (fault.line > 0).then_some(fault.line);
+            problem.column = (fault.column > 0).then_some(fault.column);
+            problem.message = format!("rule `{}` failed: {}", view.rule.name, fault.message);
+            Some(problem)
+        });
+        let problems = problems.collect();
+        Seen { worst: overview(engine.world(), now), rules, collectors: collectors(engine.world(), now), problems }
+    }
+}
+
+impl Api {
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Engine, Now) -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, Unavailable>> + Send + 'static {
+        let engine = self.engine.clone();
+        async move { engine.ask(question).await.map_err(|_| Unavailable) }
+    }
+
+    /// Which channels were told of each firing.
+    fn told(&self) -> BTreeMap<FiringId, BTreeSet<ChannelName>> {
+        let mut told: BTreeMap<FiringId, BTreeSet<ChannelName>> = BTreeMap::new();
+        for delivery in self.store.recent_deliveries(NOTIFICATIONS).unwrap_or_default() {
+            for alert in &delivery.notification.alerts {
+                told.entry(alert.id.clone()).or_default().insert(delivery.notification.channel.clone());
+            }
+        }
+        told
+    }
+
+    fn channel_documents(&self) -> Vec<ChannelDto> {
+        let document = |(name, figures): (ChannelName, super::delivery::ChannelFigures)| ChannelDto {
+            file: format!("channels/{name}.yaml"),
+            name: name.to_string(),
+            channel_type: figures.kind.to_string(),
+            owed: figures.owed,
+            delivered: figures.health.delivered,
+            absorbed: 0,
+            waiting: figures.waiting,
+            dead: figures.health.dead,
+            suppressed: figures.suppressed,
+            last_delivered: figures.health.last_success,
+            problem: figures.health.last_error.filter(|_| figures.health.consecutive_failures > 0),
+        };
+        self.deliveries.figures().into_iter().map(document).collect()
+    }
+
+    fn file_problems(&self) -> Vec<ProblemDto> {
+        let area = |part: Part| match part {
+            Part::Config | Part::Restart => "config",
+            Part::Rules => "rule",
+            Part::Channels => "channel",
+            Part::Collectors => "collector",
+        };
+        let all = self.problems.by_part();
+        all.iter().map(|(part, problem)| ProblemDto::of_file(area(*part), problem)).collect()
+    }
+
+    fn delivery_problems(&self) -> Vec<ProblemDto> {
+        let mut problems = Vec::new();
+        for (name, figures) in self.deliveries.figures() {
+            let error = figures.health.last_error.filter(|_| figures.health.consecutive_failures > 0);
+            problems.extend(error.map(|error| ProblemDto::of_thing(Severity::Error, "delivery", name.as_str(), error)));
+        }
+        let unsaved = self.figures.unsaved.get();
+        if unsaved > 0 {
+            let message = format!("the store cannot write: {unsaved} records would be lost by a crash");
+            problems.push(ProblemDto::of_thing(Severity::Error, "store", "data", message));
+        }
+        problems
+    }
+
+    /// Adds the collectors that run and did not end a pass yet.
+    fn with_silent_ones(&self, mut seen: Vec<CollectorDto>) -> Vec<CollectorDto> {
+        for name in self.collectors.names() {
+            if !seen.iter().any(|collector| collector.name == name) {
+                seen.push(CollectorDto {
+                    name,
+                    up: None,
+                    last_pass: None,
+                    duration_seconds: None,
+                    consecutive_failures: 0,
+                    error: None,
+                });
+            }
+        }
+        seen.sort_by(|a, b| a.name.cmp(&b.name));
+        seen
+    }
+}
+
+fn collectors(world: &World, now: Now) -> Vec<CollectorDto> {
+    let of = |id| {
+        let subject = world.subject(id)?;
+        let number = |field: &str| world.field(id, field, now).ok().and_then(|value| value.as_number());
+        let error = world.field(id, "error", now).ok().map(|value| value.to_string());
+        Some(CollectorDto {
+            name: subject.key.name.to_string(),
+            up: number("up").map(|up| up > 0.0),
+            last_pass: Some(now.wall_of(subject.time)),
+            duration_seconds: number("duration_seconds"),
+            consecutive_failures: number("consecutive_failures").unwrap_or_default() as u64,
+            error: error.filter(|error| !error.is_empty()),
+        })
+    };
+    world.of_kind(COLLECTOR_KIND).filter_map(of).collect()
+}
+
+fn rule_document(view: &RuleView<'_>, now: Now) -> RuleDto {
+    let rule = view.rule;
+    let (kind, scope, by) = match &rule.scope {
+        Scope::On { kind } => (kind, "on", &[][..]),
+        Scope::Over { kind, by } => (kind, "over", &by[..]),
+    };
+    let quarantined = view.quarantine.until().filter(|until| *until > now.time);
+    let health = match (quarantined, view.fault) {
+        (Some(_), _) => "quarantined",
+        (None, Some(_)) => "error",
+        (None, None) => "ok",
+    };
+    let counts = view.counts;
+    RuleDto {
+        name: rule.name.to_string(),
+        file: rule.file.to_string(),
+        line: rule.line,
+        kind: kind.to_string(),
+        scope: scope.to_string(),
+        by: by.iter().map(ToString::to_string).collect(),
+        health: health.to_string(),
+        problem: view.fault.map(|(_, fault)| fault.message.clone()),
+        taking_part: view.takes_part,
+        pending: view.pending,
+        firing: view.firing,
+        evaluations: counts.fire + counts.clear + counts.no_data + counts.error,
+        errors: counts.error,
+        mean_seconds: None,
+        runbook: rule.runbook.as_ref().map(ToString::to_string),
+    }
+}
+
+fn alert_document(world: &World, rule: &Rule, alert: &Alert, now: Now) -> AlertDto {
+    let mut labels = match &alert.group {
+        Some(group) => group.clone(),
+        None => {
+            let id = world.find(&alert.subject.kind, &alert.subject.name);
+            id.and_then(|id| world.subject(id)).map(|subject| subject.labels.clone()).unwrap_or_default()
+        }
+    };
+    labels.extend(rule.labels.clone());
+    let firing = alert.firing.as_ref();
+    let since = firing.map(|firing| firing.since).or(alert.pending_since()).unwrap_or(now.time);
+    let read = alert.values.iter().map(|(name, value)| (name.to_string(), value.clone()));
+    let values: BTreeMap<String, Value> = read.collect();
+    let problem = match &alert.standing {
+        Standing::NoData(reason) => Some(reason.to_string()),
+        Standing::Failed(fault) => Some(fault.message.clone()),
+        Standing::Unjudged | Standing::Judged(_) | Standing::Excluded | Standing::NotConcerned(_) => None,
+    };
+    AlertDto {
+        id: firing.map(|firing| firing.id.to_string()),
+        rule: rule.name.to_string(),
+        kind: alert.subject.kind.to_string(),
+        name: alert.subject.name.to_string(),
+        labels,
+        state: alert.state().to_string(),
+        level: firing.map(|firing| firing.level),
+        since: now.wall_of(since),
+        message: firing.map(|firing| firing.message.clone()).or(problem),
+        values,
+        told: Vec::new(),
+        held: BTreeMap::new(),
+        not_judged_since: alert.not_judged_since.map(|since| now.wall_of(since)),
+    }
+}
+
+fn subject_documents(world: &World, now: Now) -> Vec<SubjectDto> {
+    let of = |id| {
+        let subject = world.subject(id)?;
+        Some(SubjectDto {
+            kind: subject.key.kind.to_string(),
+            name: subject.key.name.to_string(),
+            labels: subject.labels.clone(),
+            fields: world.fields(id).map(|(name, value)| (name.clone(), value.clone())).collect(),
+            time: now.wall_of(subject.time),
+            age_seconds: now.time.since(subject.time).as_secs_f64(),
+            source: subject.source.to_string(),
+            stale: world.is_stale(id, now),
+            gone: subject.gone,
+        })
+    };
+    world.kinds().flat_map(|kind| world.of_kind(kind)).filter_map(of).collect()
+}

@@ -1,0 +1,183 @@
+//! The collectors that run: started and stopped as larum.yaml asks for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
+use super::engine_thread::{Handle, Machine};
+use super::own_state::OWN_KINDS;
+use super::tasks::{Group, Policy};
+use crate::collect::{
+    self, COLLECTOR_KIND, Expectations, HostSettings, HttpSettings, JsonExpectation, Schedule, Settings, Sink,
+    StatusRange,
+};
+use crate::config::collectors::{BodyExpectation, Collector, Http};
+use crate::diagnostic::Diagnostic;
+use crate::history::Batch;
+use crate::model::Value;
+
+/// The collectors that run now.
+pub(super) struct Collectors<M> {
+    group: Group,
+    engine: Handle<M>,
+    clock: Clock,
+    running: Mutex<BTreeMap<String, Running>>,
+}
+
+struct Running {
+    wanted: Collector,
+    stop: CancellationToken,
+    kinds: &'static [&'static str],
+}
+
+/// Passes go to the engine, and wait there for their place.
+struct ToEngine<M>(Handle<M>);
+
+impl<M: Machine> Sink for ToEngine<M> {
+    fn deliver(&self, batch: Batch) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            // While the daemon stops, a pass comes too late for anybody.
+            self.0.step(crate::engine::Input::Batch(batch)).await.ok();
+        })
+    }
+}
+
+impl<M: Machine> Collectors<M> {
+    /// None runs yet.
+    pub(super) fn new(group: Group, engine: Handle<M>, clock: Clock) -> Collectors<M> {
+        Collectors { group, engine, clock, running: Mutex::default() }
+    }
+
+    /// Starts what is new, stops what is no longer wanted, and starts anew what changed. Gives what cannot be started:
+    /// then the one that ran before under that name goes on.
+    pub(super) fn reconcile(&self, wanted: &[Collector], config_name: &Arc<str>) -> Vec<Diagnostic> {
+        let mut problems = Vec::new();
+        let mut running = self.running();
+        let names: BTreeSet<String> = wanted.iter().map(Collector::name).collect();
+        running.retain(|name, collector| {
+            let keep = names.contains(name);
+            if !keep {
+                tracing::info!(collector = name, "collector stopped");
+                collector.stop.cancel();
+            }
+            keep
+        });
+        for wanted in wanted {
+            let name = wanted.name();
+            if running.get(&name).is_some_and(|running| running.wanted == *wanted) {
+                continue;
+            }
+            let Some((settings, schedule)) = settings(wanted) else { continue };
+            match settings.build() {
+                Err(error) => {
+                    problems.push(Diagnostic::of_file(config_name.clone(), super::error_chain(&error)));
+                }
+                Ok(first) => {
+                    let stop = self.group.token().child_token();
+                    let kinds = settings.reserved_kinds();
+                    self.start(&name, first, settings, schedule, &stop);
+                    if let Some(before) = running.insert(name, Running { wanted: wanted.clone(), stop, kinds }) {
+                        before.stop.cancel();
+                    }
+                }
+            }
+        }
+        problems
+    }
+
+    fn start(
+        &self,
+        name: &str,
+        first: Box<dyn collect::Collector>,
+        settings: Settings,
+        schedule: Schedule,
+        stop: &CancellationToken,
+    ) {
+        tracing::debug!(collector = name, every = ?schedule.every, "collector started");
+        let clock = self.clock.clone();
+        let clock: collect::Clock = Arc::new(move || clock.now());
+        let (sink, stop) = (Arc::new(ToEngine(self.engine.clone())), stop.clone());
+        let mut first = Some(first);
+        self.group.start_until(format!("collector {name}"), Policy::Restart, stop, move |stop| {
+            // A restart builds it anew: the old one may be what failed.
+            let collector = first.take().map_or_else(|| settings.build(), Ok);
+            let (schedule, clock, sink) = (schedule.clone(), clock.clone(), sink.clone());
+            async move {
+                collect::run(collector?, schedule, clock, sink, stop).await;
+                Ok(())
+            }
+        });
+    }
+
+    /// Whether a kind is written by larum itself.
+    pub(super) fn is_reserved(&self, kind: &str) -> bool {
+        kind == COLLECTOR_KIND
+            || OWN_KINDS.contains(&kind)
+            || self.running().values().any(|running| running.kinds.contains(&kind))
+    }
+
+    /// The names of those that run.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.running().keys().cloned().collect()
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A collector as `collect` wants it. `None` for pushes, which nobody runs.
+fn settings(wanted: &Collector) -> Option<(Settings, Schedule)> {
+    match wanted {
+        Collector::Push(_) => None,
+        Collector::Host(host) => {
+            Some((Settings::Host(HostSettings::default()), Schedule { every: host.every, timeout: host.timeout }))
+        }
+        Collector::Http(http) => {
+            let settings = http_settings(http);
+            let schedule = Schedule { every: http.every, timeout: settings.pass_timeout() };
+            Some((Settings::Http(Box::new(settings)), schedule))
+        }
+    }
+}
+
+fn http_settings(http: &Http) -> HttpSettings {
+    let mut expect = Expectations { response_time: http.expect.response_time, ..Expectations::default() };
+    if !http.expect.status.is_empty() {
+        expect.status = http.expect.status.iter().copied().map(StatusRange::only).collect();
+    }
+    for body in &http.expect.body {
+        match body {
+            BodyExpectation::Contains(text) => expect.body_contains = Some(text.clone()),
+            BodyExpectation::Matches(regex) => expect.body_matches = Some(regex.clone()),
+        }
+    }
+    let json = http.expect.json.iter();
+    expect.json =
+        json.map(|(pointer, value)| JsonExpectation { pointer: pointer.clone(), value: json_of(value) }).collect();
+    HttpSettings {
+        kind: http.kind.clone(),
+        labels: http.labels.clone(),
+        headers: http
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), SecretString::from(value.expose().to_string())))
+            .collect(),
+        timeout: http.timeout,
+        retries: http.retries,
+        expect,
+        ..HttpSettings::new(http.name.clone(), http.url.expose())
+    }
+}
+
+fn json_of(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Number(number) => (*number).into(),
+        Value::Text(text) => text.as_ref().into(),
+        Value::Bool(bool) => (*bool).into(),
+    }
+}

@@ -1,0 +1,144 @@
+//! Reload: looks at the files when they may have changed, and puts what they say in force.
+//!
+//! All that can fail has failed before anything is changed ([`Project::look`]); what is applied here cannot fail any
+//! more. One look runs at a time, and the engine takes new rules between two inputs: each snapshot is judged by one
+//! generation of rules.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
+use super::collectors::Collectors;
+use super::committer::Writer;
+use super::delivery::Deliveries;
+use super::engine_thread::Handle;
+use super::figures::Figures;
+use super::folder::Layout;
+use super::problems::{Part, Problems};
+use super::project::{Changes, Project};
+use super::tasks::{self, Group};
+use super::watch::Watch;
+use crate::engine::{Engine, Input};
+
+/// What a reload needs of the daemon.
+pub(super) struct Reload {
+    pub(super) project: Arc<Mutex<Project>>,
+    pub(super) layout: Arc<Layout>,
+    pub(super) problems: Arc<Problems>,
+    pub(super) engine: Handle<Engine>,
+    pub(super) clock: Clock,
+    pub(super) writer: Writer,
+    pub(super) collectors: Arc<Collectors<Engine>>,
+    pub(super) deliveries: Arc<Deliveries>,
+    /// Where workers of channels live.
+    pub(super) delivery_group: Group,
+    /// How long an attempt on its way may take after the stop.
+    pub(super) grace: Duration,
+    pub(super) figures: Arc<Figures>,
+    /// Set when the first look is in force.
+    pub(super) loaded: Arc<AtomicBool>,
+    /// Whether alerts are sent.
+    pub(super) alerting: Arc<AtomicBool>,
+    /// Told when the problems changed.
+    pub(super) changed: Arc<Notify>,
+}
+
+/// Someone asks for a look at once; answered when it is in force.
+pub(super) type Asked = tokio::sync::oneshot::Sender<()>;
+
+impl Reload {
+    /// Looks once and puts what is there in force. `again` also takes up what surrounds the files.
+    ///
+    /// # Errors
+    /// Where looking panicked.
+    pub(super) async fn look(&self, again: bool) -> anyhow::Result<Option<Instant>> {
+        let (project, clock) = (self.project.clone(), self.clock.clone());
+        let changes = tasks::blocking(move || {
+            // A panic in a look leaves what the former looks made.
+            let mut project = project.lock().unwrap_or_else(PoisonError::into_inner);
+            project.look(clock.now().time, Instant::now(), again)
+        })
+        .await?;
+        self.figures.reloads.add(1);
+        Ok(self.apply(changes))
+    }
+
+    /// Puts changes in force. Gives when to look again.
+    fn apply(&self, changes: Changes) -> Option<Instant> {
+        let mut problems = changes.problems;
+        // New channels first, so that none is named that does not exist yet.
+        if let Some((channels, texts)) = changes.channels {
+            self.deliveries.set_channels(channels, &texts, &self.delivery_group, self.grace);
+        }
+        // The engine may have stopped meanwhile; then none of this matters any more.
+        if let Some(routing) = changes.routing {
+            self.engine.tell(Input::Routing(routing)).ok();
+        }
+        if let Some(on) = changes.alerting {
+            self.alerting.store(on, Ordering::Relaxed);
+            self.engine.tell(Input::Alerting(on)).ok();
+        }
+        if let Some(rules) = changes.rules {
+            self.engine.tell(Input::Rules(rules)).ok();
+        }
+        if let Some(collectors) = changes.collectors {
+            let found = self.collectors.reconcile(&collectors, self.layout.config_name());
+            problems |= self.problems.replace(Part::Collectors, found);
+        }
+        for record in changes.records {
+            self.writer.note(record);
+        }
+        self.loaded.store(true, Ordering::Relaxed);
+        if problems {
+            self.changed.notify_one();
+        }
+        changes.again
+    }
+
+    /// Looks whenever the files may have changed, or someone asks, until the stop.
+    ///
+    /// # Errors
+    /// Where a look panicked.
+    pub(super) async fn run(
+        &self,
+        mut again_at: Option<Instant>,
+        asked: &mut mpsc::Receiver<Asked>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let mut watch = Watch::new(self.layout.clone());
+        // What changed between the last look and the watches is seen now.
+        let mut look_now = true;
+        loop {
+            let mut answers = Vec::new();
+            let mut again = false;
+            if !std::mem::take(&mut look_now) {
+                let at = again_at;
+                let deadline = async move {
+                    match at {
+                        Some(at) => tokio::time::sleep_until(at).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    () = watch.changed() => {}
+                    () = deadline => {}
+                    Some(answer) = asked.recv() => {
+                        again = true;
+                        answers.push(answer);
+                    }
+                }
+            }
+            watch.rearm();
+            again_at = self.look(again).await?;
+            for answer in answers {
+                answer.send(()).ok();
+            }
+        }
+    }
+}

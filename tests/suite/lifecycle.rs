@@ -1,0 +1,102 @@
+//! Start, stop, and what a daemon does without its files.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::daemon::{Daemon, Project, rule_above};
+use crate::http::Client;
+use crate::receiver::Receiver;
+
+#[test]
+fn a_pushed_snapshot_becomes_an_alert_at_the_receiver_and_later_its_end() {
+    let receiver = Receiver::start();
+    let project = Project::new(&receiver);
+    project.write("rules/a.rhai", &rule_above("too_high", 5));
+    let daemon = Daemon::start(&project);
+    let mut client = daemon.client();
+    client.push(&json!({ "kind": "thing", "name": "one", "labels": { "region": "eu" }, "fields": { "v": 7 } }));
+    let raised = receiver.wait_for_event("raised", "too_high", "one");
+    assert_eq!(raised["level"], "warning");
+    assert_eq!(raised["labels"]["region"], "eu");
+    assert_eq!(raised["values"]["v"], 7);
+
+    client.push(&json!({ "kind": "thing", "name": "one", "labels": { "region": "eu" }, "fields": { "v": 1 } }));
+    let recovered = receiver.wait_for_event("recovered", "too_high", "one");
+    assert_eq!(recovered["id"], raised["id"], "one firing has one id");
+    daemon.stop();
+}
+
+#[test]
+fn sigterm_and_ctrl_c_end_the_daemon_cleanly_even_while_clients_are_connected() {
+    for signal in ["TERM", "INT"] {
+        let receiver = Receiver::start();
+        let project = Project::new(&receiver);
+        project.write("rules/a.rhai", &rule_above("too_high", 5));
+        let mut daemon = Daemon::start(&project);
+        let mut idle: Vec<Client> = (0..3).map(|_| daemon.client()).collect();
+        assert_eq!(idle[0].get("/healthz").status(), 200);
+        let asked = Instant::now();
+        daemon.signal(signal);
+        let status = daemon.wait_for_exit(Duration::from_secs(5));
+        assert_eq!(status.code(), Some(0), "after SIG{signal}: {}", daemon.log().join("\n"));
+        assert!(asked.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn what_was_raised_just_before_the_stop_is_still_delivered() {
+    let receiver = Receiver::start();
+    let project = Project::new(&receiver);
+    project.write("rules/a.rhai", &rule_above("too_high", 5));
+    let daemon = Daemon::start(&project);
+    let things: Vec<_> =
+        (0..50).map(|n| json!({ "kind": "thing", "name": format!("n{n}"), "fields": { "v": 9 } })).collect();
+    daemon.client().push(&json!(things));
+    daemon.stop();
+    assert_eq!(receiver.alerts().len(), 50);
+}
+
+#[test]
+fn without_a_rules_folder_the_daemon_runs_and_says_so_and_takes_the_rules_when_they_come() {
+    let receiver = Receiver::start();
+    let project = Project::new(&receiver);
+    std::fs::remove_dir(project.path("rules")).unwrap();
+    let daemon = Daemon::start(&project);
+    daemon.wait_for_log("cannot read the folder `rules/`");
+    let mut client = daemon.client();
+    client.push(&json!({ "kind": "thing", "name": "one", "fields": { "v": 7 } }));
+    project.write("rules/a.rhai", &rule_above("too_high", 5));
+    receiver.wait_for_event("raised", "too_high", "one");
+    daemon.stop();
+}
+
+#[test]
+fn a_broken_config_at_the_start_is_shown_with_its_place_and_ends_with_code_3() {
+    let receiver = Receiver::start();
+    let project = Project::new(&receiver);
+    project.write("larum.yaml", "listen: 127.0.0.1:0\nroutez: []\n");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_larum"))
+        .args(["run", "--dir"])
+        .arg(project.root())
+        .env_clear()
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("larum.yaml:2:1") && text.contains("routez") && text.contains("routes"), "{text}");
+}
+
+#[test]
+fn a_dry_run_prints_what_it_would_send_and_sends_nothing() {
+    let receiver = Receiver::start();
+    let project = Project::new(&receiver);
+    project.write("rules/a.rhai", &rule_above("too_high", 5));
+    let daemon = Daemon::start_with(&project, &["--dry-run"]);
+    let mut client = daemon.client();
+    client.push(&json!({ "kind": "thing", "name": "one", "fields": { "v": 7 } }));
+    daemon.wait_for_log("would tell ops (webhook)");
+    daemon.wait_for_log("too_high");
+    daemon.stop();
+    assert_eq!(receiver.alerts(), Vec::<serde_json::Value>::new());
+}

@@ -1,0 +1,10 @@
+//! The built daemon as an operator meets it: real files, real sockets, real signals.
+//!
+//! One binary for all of it, so that the crate is linked once. Every test has its own project folder and port.
+
+mod daemon;
+mod generations;
+mod http;
+mod lifecycle;
+mod receiver;
+mod reload;
