@@ -3,6 +3,7 @@
 mod check;
 mod error;
 mod init;
+mod run;
 mod ui;
 
 use std::ffi::OsString;
@@ -50,6 +51,8 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the daemon: collect, judge, tell
+    Run(run::RunArgs),
     /// Validate settings, rules and channels: all problems at once, with source lines
     Check(check::CheckArgs),
     /// Make a project folder to start from
@@ -64,6 +67,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
     };
     let project = cli.project;
     let outcome = match cli.command {
+        Command::Run(args) => run::run(&args, &project, ui),
         Command::Check(args) => check::run(&args, &project, ui),
         Command::Init(args) => init::run(&args, ui),
     };
