@@ -33,6 +33,7 @@ pub use request::{Attempt, HttpCall, Masked, RenderError, Request, SealError, Se
 pub use smtp::Mail;
 pub use terminal::{Captured, Stdout, Terminal};
 pub use verdict::{Reply, Verdict};
+pub use webhook::Body;
 
 use crate::diagnostic::Diagnostic;
 use crate::model::{ChannelName, Notification, Time};
@@ -132,6 +133,11 @@ impl Configured {
     /// Where the notification cannot be told by this kind.
     pub fn render(&self, notification: &Notification, texts: &Texts) -> Result<Request, RenderError> {
         self.channel.render(notification, &Wording { texts, template: &self.template })
+    }
+
+    /// Title and text of a notification in the channel's words, without any markup.
+    pub fn message(&self, notification: &Notification, texts: &Texts) -> Message {
+        texts.message(notification, &self.template, Escape::None)
     }
 
     /// The request made ready to go out once. Pure.

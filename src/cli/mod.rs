@@ -3,7 +3,9 @@
 mod check;
 mod error;
 mod init;
+mod replay;
 mod run;
+mod test;
 mod ui;
 
 use std::ffi::OsString;
@@ -14,6 +16,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use error::{Error, Kind};
 pub use ui::{Captured, Ui};
+
+use crate::diagnostic::{self, Severity};
 
 /// An alerting engine whose rules are scripts: try a rule before it can wake anybody.
 #[derive(Debug, Parser)]
@@ -57,6 +61,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Make a project folder to start from
     Init(init::InitArgs),
+    /// Run rule tests on a virtual clock
+    Test(test::TestArgs),
+    /// Run the rules over a recording in virtual time: who would have been told of what
+    Replay(replay::ReplayArgs),
 }
 
 /// Parses the command line, runs the command, and gives the exit code.
@@ -70,10 +78,28 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
         Command::Run(args) => run::run(&args, &project, ui),
         Command::Check(args) => check::run(&args, &project, ui),
         Command::Init(args) => init::run(&args, ui),
+        Command::Test(args) => test::run(&args, &project, ui),
+        Command::Replay(args) => replay::run(&args, &project, ui),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(ui),
+    }
+}
+
+/// Reads and loads the project folder for the lab. Its problems are shown; an error among them ends the command.
+fn load(args: &ProjectArgs, ui: &mut Ui) -> Result<(crate::config::Project, crate::lab::Project), Error> {
+    let (files, mut problems) = crate::config::Project::read(&args.dir, args.config.as_deref());
+    let loaded = crate::lab::Project::load(&files);
+    if let Err(found) = &loaded {
+        problems.extend(found.iter().cloned());
+    }
+    if !problems.is_empty() {
+        ui.note(diagnostic::render_all(&problems, ui.err_colour()).trim_end());
+    }
+    match loaded {
+        Ok(project) if !problems.iter().any(|problem| problem.severity == Severity::Error) => Ok((files, project)),
+        _ => Err(Error::told(Kind::Problems)),
     }
 }
 

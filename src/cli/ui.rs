@@ -66,6 +66,11 @@ impl Ui {
         writeln!(self.err, "{line}").ok();
     }
 
+    /// A word in a colour, for data.
+    pub fn out_word(&self, word: &str, colour: AnsiColor) -> String {
+        paint(word, colour, self.out_colour)
+    }
+
     /// A word in a colour, for messages.
     pub fn err_word(&self, word: &str, colour: AnsiColor) -> String {
         paint(word, colour, self.err_colour)

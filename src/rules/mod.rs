@@ -1,8 +1,8 @@
 //! Rules: Rhai scripts compiled to conditions over subjects. Pure: no clock, no I/O.
 
 mod analyse;
-mod budget;
-mod diagnose;
+pub(crate) mod budget;
+pub(crate) mod diagnose;
 mod evaluate;
 mod evaluation;
 mod fields;
@@ -14,7 +14,7 @@ mod program;
 mod register;
 mod resolver;
 mod rule;
-mod script;
+pub(crate) mod script;
 mod verdict;
 
 pub use rule::{Context, NoDataPolicy, PerLevel, Repeat, Rule, RuleSet, Scope, StepBudget, Target};

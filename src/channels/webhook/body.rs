@@ -10,8 +10,9 @@ use crate::model::{AlertNote, CloseReason, EventKind, FoldedEvent, Labels, Level
 /// No single text is longer than this, in bytes.
 const MAX_TEXT: usize = 64 << 10;
 
+/// A notification as one JSON object: what the channel posts, and a line of the notification log.
 #[derive(Serialize)]
-pub(super) struct Body<'a> {
+pub struct Body<'a> {
     id: &'a str,
     channel: &'a str,
     title: &'a str,
@@ -86,7 +87,8 @@ fn clean(text: &str) -> String {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn of(notification: &'a Notification, message: &'a Message) -> Body<'a> {
+    /// The body of a notification with these words.
+    pub fn of(notification: &'a Notification, message: &'a Message) -> Body<'a> {
         Body {
             id: notification.id.as_str(),
             channel: notification.channel.as_str(),

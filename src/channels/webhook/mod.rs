@@ -4,6 +4,8 @@ mod alertmanager;
 mod body;
 mod signature;
 
+pub use body::Body;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;

@@ -1,0 +1,131 @@
+//! The driver of the engine on a virtual clock: what rule tests, replay and the simulator share.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::engine::{Effects, Engine, Input, Outcome, Settings};
+use crate::model::{Notification, NotificationId, Now, Time};
+
+/// How long a notification takes, and what comes of it.
+pub type Delivery = Box<dyn FnMut(&Notification) -> Arrival + Send>;
+
+/// What becomes of one notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It ends so, this long after it was decided.
+    After(Duration, Outcome),
+    /// Its receiver has not answered by the end of the story.
+    Never,
+}
+
+/// An engine whose clock stands until it is moved.
+///
+/// Every deadline of the engine is stepped at its own time, as a daemon would, and every notification is delivered at
+/// once unless the bench was given another [`Delivery`]. Each step's effects go to an observer, in order.
+pub struct Bench {
+    engine: Engine,
+    now: Now,
+    deliver: Delivery,
+    /// Notifications on their way, by the time of their end and their order.
+    on_their_way: BTreeMap<(Time, u64), (NotificationId, Outcome)>,
+    n_sent: u64,
+}
+
+/// Sees what each step did, and the engine after it.
+pub trait Observer {
+    /// One step was made.
+    fn step(&mut self, engine: &Engine, effects: Effects);
+}
+
+impl<F: FnMut(&Engine, Effects)> Observer for F {
+    fn step(&mut self, engine: &Engine, effects: Effects) {
+        self(engine, effects);
+    }
+}
+
+impl std::fmt::Debug for Bench {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bench").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+impl Bench {
+    /// An engine that knows nothing yet, whose notifications are delivered at once.
+    pub fn new(settings: Settings, now: Now) -> Bench {
+        let deliver = Box::new(|_: &Notification| Arrival::After(Duration::ZERO, Outcome::Delivered));
+        Bench { engine: Engine::new(settings, now), now, deliver, on_their_way: BTreeMap::new(), n_sent: 0 }
+    }
+
+    /// Notifications are delivered so from now on.
+    pub fn deliver_by(&mut self, deliver: Delivery) {
+        self.deliver = deliver;
+    }
+
+    /// The time.
+    pub const fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Sets how far the wall clock is ahead of engine time from now on, in microseconds.
+    pub const fn set_wall_offset(&mut self, micros: i64) {
+        self.now.wall_offset = micros;
+    }
+
+    /// The engine.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Moves the clock, and steps everything that is due on the way, up to and including `time`.
+    ///
+    /// # Errors
+    /// The first error of `proceed`, which is asked before each step; the clock then stands at the step before.
+    pub fn advance<E>(
+        &mut self,
+        time: Time,
+        observer: &mut dyn Observer,
+        mut proceed: impl FnMut() -> Result<(), E>,
+    ) -> Result<(), E> {
+        loop {
+            let arrival = self.on_their_way.first_key_value().map(|((time, _), _)| *time);
+            let next = [self.engine.next_deadline(), arrival].into_iter().flatten().min();
+            let Some(due) = next.filter(|due| *due <= time) else { break };
+            proceed()?;
+            self.now.time = self.now.time.max(due);
+            match arrival.filter(|arrival| *arrival <= due).and_then(|_| self.on_their_way.pop_first()) {
+                Some((_, (notification, outcome))) => self.feed(Input::Delivered { notification, outcome }, observer),
+                None => self.feed(Input::Tick, observer),
+            }
+        }
+        self.now.time = self.now.time.max(time);
+        Ok(())
+    }
+
+    /// Moves the clock without a step, as a daemon that wakes too late: what was due is done by the next input.
+    pub fn oversleep(&mut self, time: Time) {
+        self.now.time = self.now.time.max(time);
+    }
+
+    /// Gives the engine an input now, and delivers at once what takes no time.
+    pub fn feed(&mut self, input: Input, observer: &mut dyn Observer) {
+        self.step(input, observer);
+        while let Some(entry) = self.on_their_way.first_entry()
+            && entry.key().0 <= self.now.time
+        {
+            let (notification, outcome) = entry.remove();
+            self.step(Input::Delivered { notification, outcome }, observer);
+        }
+    }
+
+    fn step(&mut self, input: Input, observer: &mut dyn Observer) {
+        let effects = self.engine.step(self.now, input);
+        for notification in &effects.notifications {
+            if let Arrival::After(time, outcome) = (self.deliver)(notification) {
+                self.n_sent += 1;
+                let arrival = (self.now.time + time, self.n_sent);
+                self.on_their_way.insert(arrival, (notification.id.clone(), outcome));
+            }
+        }
+        observer.step(&self.engine, effects);
+    }
+}

@@ -1,0 +1,232 @@
+//! A project folder as the lab runs it: rules, routes and channels, without a clock and without a network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::bench::{Bench, Observer};
+use crate::channels::message::{Escape, Message, Template};
+use crate::channels::{self, Body, Configured, Texts};
+use crate::config::{self, Config};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::{Input, Settings};
+use crate::model::{ChannelName, Notification, Now, Time, Value};
+use crate::routing::Routing;
+use crate::rules::{self, Loader, Param, RuleSet, Scope, loader};
+
+/// The seed of the lab's ids: they are the same wherever a test or a replay runs.
+const SEED: u64 = 0x6c61_7275_6d;
+
+/// Why a folder cannot be run.
+pub type Problems = Vec<Diagnostic>;
+
+/// Everything that decides what is told to whom.
+pub struct Project {
+    /// The rules, with the configured params.
+    pub rules: Arc<RuleSet>,
+    /// Loads the same rules with other params.
+    loader: Mutex<Source>,
+    /// The kinds that the rules are about, and the fields that they read.
+    vocabulary: Vocabulary,
+    /// The routes.
+    pub routing: Arc<Routing>,
+    /// The channels by name.
+    pub channels: BTreeMap<ChannelName, Configured>,
+    /// The words of messages.
+    pub texts: Texts,
+    /// What the engine is made with; the zone is also that of printed times.
+    pub settings: Settings,
+}
+
+impl std::fmt::Debug for Project {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Project").field("rules", &self.rules.rules.keys()).finish_non_exhaustive()
+    }
+}
+
+/// The texts of the rules, and what they are loaded with.
+#[derive(Debug)]
+struct Source {
+    loader: Loader,
+    settings: loader::Settings,
+    texts: BTreeMap<Arc<str>, Result<Arc<str>, String>>,
+}
+
+/// What the rules speak of.
+#[derive(Debug, Default)]
+struct Vocabulary {
+    kinds: BTreeSet<Arc<str>>,
+    fields: BTreeSet<Arc<str>>,
+    /// All texts of all rule files: where the analysis cannot tell what is looked up, a word that stands there counts.
+    texts: Vec<Arc<str>>,
+}
+
+/// A notification and what its channel would send.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The notification.
+    pub notification: Notification,
+    /// Title and text in the channel's words.
+    pub message: Message,
+    /// The exact request with named holes for secrets, as JSON; or why there is none.
+    pub request: Result<serde_json::Value, String>,
+}
+
+impl Sent {
+    /// The notification as one JSON object: a line of the notification log.
+    pub fn body(&self) -> impl Serialize + '_ {
+        Body::of(&self.notification, &self.message)
+    }
+}
+
+impl Project {
+    /// Loads a project folder that was read.
+    ///
+    /// # Errors
+    /// Every error of its settings, rules and channels; warnings come along.
+    pub fn load(files: &config::Project) -> Result<Project, Problems> {
+        let mut problems = Problems::new();
+        let surroundings = files.surroundings();
+        let config = files.parse_config().unwrap_or_else(|errors| {
+            problems.extend(errors);
+            Config::without_file(&surroundings)
+        });
+        let mut channels = BTreeMap::new();
+        for (name, (file, text)) in &files.channels {
+            match channels::parse(name, file.clone(), text, &surroundings) {
+                Ok(channel) => drop(channels.insert(name.clone(), channel)),
+                Err(errors) => problems.extend(errors),
+            }
+        }
+        let names: BTreeSet<ChannelName> = files.channels.keys().cloned().collect();
+        problems.extend(config.check_channels(&names));
+        let settings = loader::Settings {
+            params: config.params.iter().map(|(name, param)| (name.clone(), param_of(param))).collect(),
+            defaults: rules::Defaults {
+                every: config.defaults.every.unwrap_or(rules::Defaults::default().every),
+                cooldown: config.defaults.cooldown,
+                repeat: config.defaults.repeat,
+            },
+            channels: Some(names.clone()),
+        };
+        let inside = |name: &Arc<str>| Arc::from(name.strip_prefix("rules/").unwrap_or(name));
+        let texts = files.rules.iter().map(|(name, text)| (inside(name), Ok(text.clone()))).collect();
+        let loader = Loader::new("rules", settings.clone(), BTreeMap::new());
+        let mut source = Source { loader, settings, texts };
+        let rules = source.load().unwrap_or_else(|errors| {
+            problems.extend(errors);
+            Arc::default()
+        });
+        if problems.iter().any(|problem| problem.severity == Severity::Error) {
+            return Err(problems);
+        }
+        let vocabulary = Vocabulary::of(&rules, files.rules.values().cloned().collect());
+        Ok(Project {
+            rules,
+            loader: Mutex::new(source),
+            vocabulary,
+            routing: Arc::new(config.routing(names)),
+            channels,
+            texts: Texts::new(locale_of(config.locale), config.time_zone.clone()),
+            settings: Settings {
+                seed: SEED,
+                forget_after: config.forget_after,
+                forget_firing_after: config.forget_firing_after,
+                zone: config.time_zone.clone(),
+                limits: config.world_limits(),
+            },
+        })
+    }
+
+    /// The rules with these params in place of the configured ones.
+    ///
+    /// # Errors
+    /// Why they cannot be loaded so.
+    pub fn rules_with(&self, params: &BTreeMap<Arc<str>, Value>) -> Result<Arc<RuleSet>, Problems> {
+        let mut source = self.loader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut settings = source.settings.clone();
+        let given = params.iter().map(|(name, value)| (name.clone(), Param::Value(value.clone())));
+        settings.params.extend(given);
+        source.loader.set_settings(settings);
+        let rules = source.load();
+        // Loaded back, so that rules which no param touches are the same ones for everybody.
+        let settings = source.settings.clone();
+        source.loader.set_settings(settings);
+        source.load()?;
+        rules
+    }
+
+    /// The kinds that rules judge or look up, as far as their texts say it.
+    pub(crate) fn kinds(&self) -> &BTreeSet<Arc<str>> {
+        &self.vocabulary.kinds
+    }
+
+    /// The fields that rules read, as far as their texts say it.
+    pub(crate) fn fields(&self) -> &BTreeSet<Arc<str>> {
+        &self.vocabulary.fields
+    }
+
+    /// Whether a word stands in quotes in any rule file.
+    pub(crate) fn mentions(&self, word: &str) -> bool {
+        let quoted = format!("\"{word}\"");
+        self.vocabulary.texts.iter().any(|text| text.contains(&quoted))
+    }
+
+    /// A bench with these rules and routes in force.
+    pub fn bench(&self, now: Now, observer: &mut dyn Observer) -> Bench {
+        let mut bench = Bench::new(self.settings.clone(), now);
+        bench.feed(Input::Routing(self.routing.clone()), observer);
+        bench.feed(Input::Rules(self.rules.clone()), observer);
+        bench
+    }
+
+    /// What a channel would send for a notification.
+    pub fn render(&self, notification: Notification) -> Sent {
+        let Some(channel) = self.channels.get(&notification.channel) else {
+            let message = self.texts.message(&notification, &Template::default(), Escape::None);
+            let request = Err(format!("there is no channel `{}`", notification.channel));
+            return Sent { notification, message, request };
+        };
+        let message = channel.message(&notification, &self.texts);
+        let request = channel.render(&notification, &self.texts).map_err(|error| error.to_string());
+        let request = request.and_then(|request| serde_json::to_value(request).map_err(|error| error.to_string()));
+        Sent { notification, message, request }
+    }
+}
+
+impl Source {
+    fn load(&mut self) -> Result<Arc<RuleSet>, Problems> {
+        let report = self.loader.update(Time::EPOCH, Ok(self.texts.clone()));
+        if report.has_errors() { Err(report.diagnostics) } else { Ok(report.rules) }
+    }
+}
+
+impl Vocabulary {
+    fn of(rules: &RuleSet, texts: Vec<Arc<str>>) -> Vocabulary {
+        let mut vocabulary = Vocabulary { texts, ..Vocabulary::default() };
+        for rule in rules.rules.values() {
+            let (Scope::On { kind } | Scope::Over { kind, .. }) = &rule.scope;
+            vocabulary.kinds.insert(kind.clone());
+            for read in &rule.reads_fields {
+                vocabulary.kinds.extend(read.kind.clone());
+                vocabulary.fields.insert(read.field.clone());
+            }
+        }
+        vocabulary
+    }
+}
+
+fn param_of(param: &config::Param) -> Param {
+    match param {
+        config::Param::Value(value) => Param::Value(value.clone()),
+        config::Param::Secret => Param::Secret,
+    }
+}
+
+const fn locale_of(locale: config::Locale) -> channels::Locale {
+    match locale {
+        config::Locale::En => channels::Locale::En,
+        config::Locale::ZhCn => channels::Locale::ZhCn,
+    }
+}

@@ -1,0 +1,223 @@
+//! The stage of one test: a bench, the subjects on it, and what has happened so far.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rhai::EvalAltResult;
+
+use super::timeline::{About, Timeline};
+use crate::engine::{Effects, Engine, Event, Input};
+use crate::history::{Batch, Source};
+use crate::lab::bench::{Bench, Observer};
+use crate::lab::project::{Project, Sent};
+use crate::lab::sampling::Sampled;
+use crate::model::{Now, Snapshot, Time, Value};
+use crate::rules::{RuleSet, script};
+
+/// When a test begins unless it says otherwise: 2026-01-05T00:00:00Z, a Monday.
+const START: Time = Time::from_micros(1_767_571_200_000_000);
+/// How often subjects are sampled unless the test says otherwise.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Why a test failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The line of the test file, from 1; 0 where it is unknown.
+    pub(crate) line: usize,
+    /// The column, from 1.
+    pub(crate) column: usize,
+    /// What was expected, or what is wrong.
+    pub(crate) message: String,
+    /// What was found instead.
+    pub(crate) got: Option<String>,
+    /// What to do.
+    pub(crate) hint: Option<String>,
+    /// Which alert it is about.
+    pub(crate) about: Option<About>,
+    /// It had no end: to run it again would tell no more.
+    pub(crate) is_cut_off: bool,
+}
+
+impl Failure {
+    /// A failure whose place is not yet known.
+    pub(crate) fn new(message: impl Into<String>) -> Failure {
+        Failure { line: 0, column: 0, message: message.into(), got: None, hint: None, about: None, is_cut_off: false }
+    }
+
+    /// The same failure with what was found.
+    #[must_use]
+    pub(crate) fn got(mut self, got: impl Into<String>) -> Failure {
+        self.got = Some(got.into());
+        self
+    }
+
+    /// The same failure with a hint.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: Option<String>) -> Failure {
+        self.hint = hint;
+        self
+    }
+
+    /// The same failure, about an alert.
+    #[must_use]
+    pub(crate) fn about(mut self, about: &About) -> Failure {
+        self.about = Some(about.clone());
+        self
+    }
+}
+
+/// What has happened on a stage.
+pub(crate) struct Story {
+    project: Arc<Project>,
+    /// Every event, in order.
+    pub(crate) events: Vec<Event>,
+    /// Every notification with its request, in order.
+    pub(crate) sent: Vec<Sent>,
+    /// Lines that rules printed.
+    pub(crate) prints: Vec<String>,
+    /// Everything, where a time line is wanted.
+    pub(crate) timeline: Option<Timeline>,
+}
+
+impl Observer for Story {
+    fn step(&mut self, engine: &Engine, effects: Effects) {
+        let sent: Vec<Sent> =
+            effects.notifications.iter().map(|notification| self.project.render(notification.clone())).collect();
+        if let Some(timeline) = &mut self.timeline {
+            let titles: Vec<String> = sent.iter().map(|sent| sent.message.title.clone()).collect();
+            timeline.step(engine, &effects, &titles);
+        }
+        self.sent.extend(sent);
+        self.prints.extend(effects.prints.into_iter().map(|(rule, line)| format!("{rule}: {line}")));
+        self.events.extend(effects.events);
+    }
+}
+
+/// One test that runs.
+pub(crate) struct Stage {
+    pub(crate) project: Arc<Project>,
+    pub(crate) rules: Arc<RuleSet>,
+    params: BTreeMap<Arc<str>, Value>,
+    pub(crate) bench: Bench,
+    pub(crate) story: Story,
+    pub(crate) start: Time,
+    every: Duration,
+    next_sample: Time,
+    pub(crate) subjects: Vec<Sampled>,
+    /// How many expectations were met or not.
+    pub(crate) n_expectations: usize,
+    /// How many events and notifications there were at the last expectation.
+    pub(crate) seen: (usize, usize),
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Stage {
+    /// A stage on which nothing has happened.
+    pub(crate) fn new(project: &Arc<Project>, with_timeline: bool) -> Stage {
+        let timeline = with_timeline.then(Timeline::default);
+        let project = project.clone();
+        let mut story =
+            Story { project: project.clone(), events: Vec::new(), sent: Vec::new(), prints: Vec::new(), timeline };
+        let bench = project.bench(Now::at(START), &mut story);
+        Stage {
+            rules: project.rules.clone(),
+            project,
+            params: BTreeMap::new(),
+            bench,
+            story,
+            start: START,
+            every: EVERY,
+            next_sample: START + EVERY,
+            subjects: Vec::new(),
+            n_expectations: 0,
+            seen: (0, 0),
+            failure: None,
+        }
+    }
+
+    /// Begins at another time; only before anything was observed.
+    pub(crate) fn start_at(&mut self, time: Time) -> Result<(), Failure> {
+        if self.bench.engine().world().kinds().next().is_some() || self.bench.now().time != self.start {
+            return Err(Failure::new("the start can be set only before anything has happened")
+                .hint(Some("make `t.start_at(..)` the first line of the test".to_string())));
+        }
+        let project = self.project.clone();
+        self.bench = project.bench(Now::at(time), &mut self.story);
+        if !Arc::ptr_eq(&self.rules, &project.rules) {
+            self.bench.feed(Input::Rules(self.rules.clone()), &mut self.story);
+        }
+        self.start = time;
+        self.next_sample = time + self.every;
+        Ok(())
+    }
+
+    /// Samples so often from now on.
+    pub(crate) fn set_every(&mut self, every: Duration) -> Result<(), Failure> {
+        if every < Duration::from_millis(1) {
+            return Err(Failure::new("subjects cannot be sampled more often than every millisecond"));
+        }
+        self.every = every;
+        self.next_sample = self.bench.now().time + every;
+        Ok(())
+    }
+
+    /// Loads the rules with another param.
+    pub(crate) fn set_param(&mut self, name: Arc<str>, value: Value) -> Result<(), Failure> {
+        self.flush();
+        self.params.insert(name, value);
+        self.rules = self.project.rules_with(&self.params).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Failure::new("with this param the rules cannot be loaded").got(problems.join("\n"))
+        })?;
+        if let Some(timeline) = &mut self.story.timeline {
+            timeline.rules(self.bench.now().time);
+        }
+        self.bench.feed(Input::Rules(self.rules.clone()), &mut self.story);
+        Ok(())
+    }
+
+    /// Lets time pass: everything is sampled and judged at its time, up to and including the end.
+    pub(crate) fn advance(&mut self, length: Duration) -> Result<(), Box<EvalAltResult>> {
+        self.flush();
+        let end = self.bench.now().time + length;
+        loop {
+            let next = self.next_sample.min(end);
+            self.bench.advance(next, &mut self.story, || script::spend(1))?;
+            if self.next_sample > end {
+                return Ok(());
+            }
+            script::spend(1)?;
+            self.next_sample = next + self.every;
+            let samples = self.subjects.iter_mut().filter_map(|subject| subject.sample(next)).collect();
+            self.observe(samples);
+        }
+    }
+
+    /// Samples at once what was changed since it was last sampled.
+    pub(crate) fn flush(&mut self) {
+        let now = self.bench.now().time;
+        let changed = self.subjects.iter_mut().filter(|subject| subject.is_changed());
+        let samples = changed.filter_map(|subject| subject.sample(now)).collect();
+        self.observe(samples);
+    }
+
+    /// Gives the engine snapshots, as one pass of a collector.
+    pub(crate) fn observe(&mut self, mut snapshots: Vec<Snapshot>) {
+        if snapshots.is_empty() {
+            return;
+        }
+        snapshots.sort_by(|a, b| a.subject.cmp(&b.subject));
+        if let Some(timeline) = &mut self.story.timeline {
+            snapshots.iter().for_each(|snapshot| timeline.snapshot(snapshot));
+        }
+        let source = Source { name: "test".into(), stale_after: self.every * 3 };
+        self.bench.feed(Input::Batch(Batch { source, snapshots, complete: Vec::new() }), &mut self.story);
+    }
+
+    /// The end of an expectation: `expect_quiet` looks back to here.
+    pub(crate) fn mark(&mut self) {
+        self.n_expectations += 1;
+        self.seen = (self.story.events.len(), self.story.sent.len());
+    }
+}

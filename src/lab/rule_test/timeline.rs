@@ -1,0 +1,269 @@
+//! The time line of a test: snapshots, verdicts, states and notifications, in few lines.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::engine::{Alert, Effects, Engine, Standing};
+use crate::model::{Notification, RuleName, Snapshot, SubjectKey, Time, Value, duration};
+use crate::rules::{Condition, Rule, Scope};
+
+/// Lines that are printed; of a longer time line, the last ones.
+const MAX_LINES: usize = 60;
+/// Fields of one snapshot that are printed.
+const MAX_FIELDS: usize = 8;
+
+/// What a time line is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct About {
+    /// The rule.
+    pub(crate) rule: RuleName,
+    /// The subject, or the group's name.
+    pub(crate) subject: Arc<str>,
+}
+
+#[derive(Clone, Debug)]
+enum Entry {
+    Snapshot(Snapshot),
+    /// What the newest evaluation says, and the state that it leads to.
+    Verdict {
+        rule: RuleName,
+        subject: SubjectKey,
+        text: String,
+    },
+    /// An event of an alert, or why a channel was not told.
+    Event {
+        rule: RuleName,
+        subject: SubjectKey,
+        text: String,
+    },
+    Sent {
+        title: String,
+        notification: Notification,
+    },
+    Rules,
+}
+
+/// Everything that happened in a test, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Timeline {
+    entries: Vec<(Time, Entry)>,
+    /// What was last noted of each alert.
+    known: BTreeMap<(RuleName, SubjectKey), String>,
+}
+
+impl Timeline {
+    /// Notes a snapshot.
+    pub(crate) fn snapshot(&mut self, snapshot: &Snapshot) {
+        self.entries.push((snapshot.time, Entry::Snapshot(snapshot.clone())));
+    }
+
+    /// Notes that the rules were loaded anew.
+    pub(crate) fn rules(&mut self, now: Time) {
+        self.entries.push((now, Entry::Rules));
+    }
+
+    /// Notes what a step did. `titles` are of its notifications.
+    pub(crate) fn step(&mut self, engine: &Engine, effects: &Effects, titles: &[String]) {
+        let now = effects.now.time;
+        for view in engine.alerts() {
+            let text = verdict(view.rule, view.alert);
+            let key = (view.rule.name.clone(), view.alert.subject.clone());
+            if self.known.get(&key) != Some(&text) {
+                let (rule, subject) = key.clone();
+                self.entries.push((now, Entry::Verdict { rule, subject, text: text.clone() }));
+                self.known.insert(key, text);
+            }
+        }
+        for event in &effects.events {
+            let reason = event.reason.map(|reason| format!(", {reason}")).unwrap_or_default();
+            let text = format!("{}{reason} at {}: {}", event.kind, event.level, event.message);
+            self.event(event.time, &event.rule, &event.subject, text);
+        }
+        for suppressed in &effects.suppressed {
+            let text = format!("{} is told nothing of it: {}", suppressed.channel, suppressed.reason);
+            self.event(now, &suppressed.rule, &suppressed.subject, text);
+        }
+        for fault in &effects.faults {
+            let place = if fault.fault.line > 0 { format!("line {}: ", fault.fault.line) } else { String::new() };
+            self.event(now, &fault.rule, &fault.subject, format!("error: {place}{}", fault.fault.message));
+        }
+        for (notification, title) in effects.notifications.iter().zip(titles) {
+            let (notification, title) = (notification.clone(), title.clone());
+            self.entries.push((now, Entry::Sent { title, notification }));
+        }
+    }
+
+    fn event(&mut self, time: Time, rule: &RuleName, subject: &SubjectKey, text: String) {
+        let (rule, subject) = (rule.clone(), subject.clone());
+        self.entries.push((time, Entry::Event { rule, subject, text }));
+    }
+
+    /// The lines about one alert, or about everything.
+    pub(crate) fn lines(
+        &self,
+        about: Option<&About>,
+        scope: Option<&Scope>,
+        start: Time,
+        zone: &TimeZone,
+    ) -> Vec<String> {
+        let clock = Clock { start, zone };
+        let mut lines = Vec::new();
+        let mut run: Option<Run> = None;
+        for (time, entry) in self.entries.iter().filter(|(_, entry)| is_about(entry, about, scope)) {
+            if let Entry::Snapshot(snapshot) = entry {
+                run = match run.take() {
+                    Some(run) if run.goes_on_with(snapshot) => Some(run.with(snapshot)),
+                    before => {
+                        lines.extend(before.map(|run| run.line(&clock)));
+                        Some(Run::of(snapshot))
+                    }
+                };
+                continue;
+            }
+            lines.extend(run.take().map(|run| run.line(&clock)));
+            let of = |rule: &RuleName, subject: &SubjectKey| match about {
+                Some(_) => String::new(),
+                None => format!("{rule} {}: ", subject.name),
+            };
+            let text = match entry {
+                Entry::Verdict { rule, subject, text } => format!("verdict    {}{text}", of(rule, subject)),
+                Entry::Event { rule, subject, text } => format!("alert      {}{text}", of(rule, subject)),
+                Entry::Sent { title, notification } => format!("sent       to {}: {title}", notification.channel),
+                Entry::Rules => "rules      loaded with other params".to_string(),
+                Entry::Snapshot(_) => continue,
+            };
+            lines.push(format!("{}  {text}", clock.at(*time)));
+        }
+        lines.extend(run.map(|run| run.line(&clock)));
+        if lines.len() > MAX_LINES {
+            let left_out = lines.len() - MAX_LINES;
+            lines.drain(..left_out);
+            lines.insert(0, format!("({left_out} earlier lines are left out)"));
+        }
+        lines
+    }
+}
+
+fn is_about(entry: &Entry, about: Option<&About>, scope: Option<&Scope>) -> bool {
+    let Some(about) = about else { return true };
+    let is_it = |rule: &RuleName, subject: &SubjectKey| *rule == about.rule && subject.name == about.subject;
+    match entry {
+        Entry::Snapshot(snapshot) => match scope {
+            Some(Scope::On { kind }) => snapshot.subject.kind == *kind && snapshot.subject.name == about.subject,
+            Some(Scope::Over { kind, .. }) => snapshot.subject.kind == *kind,
+            None => false,
+        },
+        Entry::Verdict { rule, subject, .. } | Entry::Event { rule, subject, .. } => is_it(rule, subject),
+        Entry::Sent { notification, .. } => notification.alerts.iter().any(|note| is_it(&note.rule, &note.subject)),
+        Entry::Rules => true,
+    }
+}
+
+/// What the newest evaluation of an alert says, and its state.
+pub(crate) fn verdict(rule: &Rule, alert: &Alert) -> String {
+    let standing = match &alert.standing {
+        Standing::Unjudged => "not judged yet".to_string(),
+        Standing::Judged(conditions) => {
+            let name = |index: usize| rule.levels.get(index).map(|level| format!("{level} ")).unwrap_or_default();
+            let word = |condition: &Condition| match condition {
+                Condition::Fire => "true",
+                Condition::Clear => "false",
+                Condition::Neither => "false, and not clear either",
+            };
+            let each =
+                conditions.iter().enumerate().map(|(index, condition)| format!("{}{}", name(index), word(condition)));
+            each.collect::<Vec<_>>().join(", ")
+        }
+        Standing::NoData(reason) => format!("no data: {reason}"),
+        Standing::Failed(fault) => format!("error: {}", fault.message),
+        Standing::Excluded => "`where` does not take it".to_string(),
+        Standing::NotConcerned(field) => format!("not concerned: it never had a field `{field}`"),
+    };
+    let level = alert.firing.as_ref().map(|firing| format!(" at {}", firing.level)).unwrap_or_default();
+    format!("{standing} -> {}{level}", alert.state())
+}
+
+/// Times as a test speaks of them: since its start, and on the clock.
+struct Clock<'a> {
+    start: Time,
+    zone: &'a TimeZone,
+}
+
+impl Clock<'_> {
+    fn at(&self, time: Time) -> String {
+        let clock = time.to_jiff().to_zoned(self.zone.clone()).strftime("%a %H:%M:%S").to_string();
+        format!("{:>9} {clock}", format!("+{}", duration::format(time.since(self.start))))
+    }
+}
+
+/// Snapshots of one subject in which nothing begins or ceases to change.
+struct Run {
+    first: Snapshot,
+    last: Snapshot,
+    n_snapshots: usize,
+}
+
+impl Run {
+    fn of(snapshot: &Snapshot) -> Run {
+        Run { first: snapshot.clone(), last: snapshot.clone(), n_snapshots: 1 }
+    }
+
+    fn with(self, snapshot: &Snapshot) -> Run {
+        Run { last: snapshot.clone(), n_snapshots: self.n_snapshots + 1, ..self }
+    }
+
+    /// The same fields, and each changes now if it did before: a constant goes on as one, a climb as a climb.
+    fn goes_on_with(&self, next: &Snapshot) -> bool {
+        let same_shape = self.last.subject == next.subject
+            && self.last.labels == next.labels
+            && !self.last.gone
+            && !next.gone
+            && self.last.fields.keys().eq(next.fields.keys());
+        let direction = |from: &Value, to: &Value| match (from, to) {
+            (Value::Number(from), Value::Number(to)) => from.partial_cmp(to),
+            _ if from == to => Some(std::cmp::Ordering::Equal),
+            _ => None,
+        };
+        same_shape
+            && self.first.fields.iter().zip(&self.last.fields).zip(&next.fields).all(
+                |(((_, first), (_, last)), (_, next))| {
+                    let now = direction(last, next);
+                    now.is_some() && (self.n_snapshots == 1 || direction(first, last) == now)
+                },
+            )
+    }
+
+    fn line(self, clock: &Clock<'_>) -> String {
+        let Run { first, last, n_snapshots } = self;
+        let mut line = clock.at(first.time);
+        if n_snapshots == 1 {
+            line.push_str("  snapshot   ");
+        } else {
+            let until = duration::format(last.time.since(clock.start));
+            line.push_str(&format!("  {n_snapshots} snapshots until +{until}: "));
+        }
+        line.push_str(&first.subject.to_string());
+        if first.gone {
+            line.push_str(" is gone");
+        }
+        for (name, value) in first.fields.iter().take(MAX_FIELDS) {
+            line.push_str(&format!(" {name}={}", shown(value)));
+            if let Some(end) = last.fields.get(name).filter(|end| *end != value) {
+                line.push_str(&format!("..{}", shown(end)));
+            }
+        }
+        if first.fields.len() > MAX_FIELDS {
+            line.push_str(" ..");
+        }
+        line
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Text(text) => format!("{text:?}"),
+        Value::Number(_) | Value::Bool(_) => value.to_string(),
+    }
+}
