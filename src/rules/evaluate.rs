@@ -69,7 +69,6 @@ impl Run<'_> {
         // A closure is found in the first library of the call, which must be that of its own AST.
         self.global.lib.clear();
         self.global.lib.push(closure.ast.shared_lib().clone());
-        self.global.source = closure.ast.source().map(Into::into);
         let name = closure.pointer.fn_name();
         let context =
             NativeCallContext::new_with_all_fields(&self.program.engine, name, None, &self.global, Position::NONE);
@@ -141,6 +140,8 @@ fn is_runaway(error: &EvalAltResult) -> bool {
 }
 
 /// Where and why a script failed: the innermost place that is in the rule's own file, and Rhai's words without places.
+///
+/// Rhai names the source of a function that failed where it is an imported one.
 fn explain(error: &EvalAltResult, file: Option<&str>) -> (Position, String) {
     let mut place = error;
     let mut position = error.position();
@@ -255,22 +256,17 @@ impl Rule {
             }
             // What `where` read says who is judged, not why.
             run.evaluation.take_reads();
-            let mut fires = Vec::with_capacity(program.when.len());
+            let mut conditions = Vec::with_capacity(program.when.len());
             for when in &program.when {
-                fires.push(run.ask(when, "when")?);
+                conditions.push(if run.ask(when, "when")? { Condition::Fire } else { Condition::Clear });
             }
             when_reads = run.evaluation.take_reads();
-            let mut conditions = Vec::with_capacity(fires.len());
-            for (index, fires) in fires.into_iter().enumerate() {
-                let is_on = on.get(index).copied().unwrap_or(false);
-                conditions.push(match program.clear.get(index) {
-                    _ if fires => Condition::Fire,
-                    Some(Some(clear)) if is_on => match run.ask(clear, "clear")? {
-                        true => Condition::Clear,
-                        false => Condition::Neither,
-                    },
-                    Some(_) | None => Condition::Clear,
-                });
+            for ((condition, clear), on) in conditions.iter_mut().zip(&program.clear).zip(on) {
+                if let (Condition::Clear, Some(clear), true) = (*condition, clear, on)
+                    && !run.ask(clear, "clear")?
+                {
+                    *condition = Condition::Neither;
+                }
             }
             Ok(Verdict::Conditions(conditions))
         });

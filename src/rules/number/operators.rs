@@ -1,7 +1,6 @@
 //! The operators of scripts, registered in place of Rhai's.
 //!
-//! The ways to get there were measured by `benches/number_semantics.rs`; its figures are in that file's head. Rhai's
-//! "fast operators" never ask what is registered, so they are off. Exact pairs of types are registered for the common
+//! Rhai's "fast operators" never ask what is registered, so they are off. Exact pairs of types are registered for the common
 //! cases; a last one for any two values catches the rest, because Rhai would else fall back to operators of its own that
 //! silently say false.
 
