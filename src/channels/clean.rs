@@ -1,12 +1,12 @@
 //! Texts of strangers, made harmless: control characters, and lengths.
 
 /// The text in one line: control characters and marks that reorder text are gone, line breaks and tabs are spaces.
-pub fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.chars().filter_map(|c| if matches!(c, '\n' | '\t') { Some(' ') } else { shown(c) }).collect()
 }
 
 /// The text with its line breaks and tabs, without other control characters and marks that reorder text.
-pub fn lines(text: &str) -> String {
+pub(super) fn lines(text: &str) -> String {
     text.chars().filter_map(|c| if matches!(c, '\n' | '\t') { Some(c) } else { shown(c) }).collect()
 }
 
@@ -18,7 +18,7 @@ fn shown(c: char) -> Option<char> {
 }
 
 /// At most `max` bytes of UTF-8 of the text, cut between characters, with an ellipsis where something is missing.
-pub fn cut(text: &str, max: usize) -> String {
+pub(super) fn cut(text: &str, max: usize) -> String {
     const ELLIPSIS: &str = "…";
     if text.len() <= max {
         return text.to_string();

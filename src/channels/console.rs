@@ -5,8 +5,7 @@ use serde::Deserialize;
 use super::file::File;
 use super::message::Escape;
 use super::request::{Attempt, RenderError, Request, SealError, Sealed};
-use super::{Channel, Kind, Wording};
-use crate::diagnostic::Diagnostic;
+use super::{Built, Channel, Kind, Wording};
 use crate::model::Notification;
 
 /// The kind's entry in the list.
@@ -20,7 +19,7 @@ struct Keys {}
 #[derive(Debug)]
 struct Console;
 
-fn build(file: &File<'_>) -> Result<Box<dyn Channel>, Vec<Diagnostic>> {
+fn build(file: &File<'_>) -> Built {
     file.read::<Keys>()?;
     Ok(Box::new(Console))
 }

@@ -46,8 +46,11 @@ pub struct Kind {
     /// What it does, in a sentence.
     pub doc: &'static str,
     /// Makes a channel of a file, or tells all of the file's problems.
-    pub build: fn(&File<'_>) -> Result<Box<dyn Channel>, Vec<Diagnostic>>,
+    pub build: fn(&File<'_>) -> Built,
 }
+
+/// A channel of some kind, or all problems of its file.
+pub type Built = Result<Box<dyn Channel>, Vec<Diagnostic>>;
 
 /// All kinds.
 pub const KINDS: &[Kind] = &[console::KIND, webhook::KIND, email::KIND, wecom::KIND];

@@ -89,7 +89,7 @@ impl Reply {
 }
 
 /// Judges by the status alone, as for receivers whose body says nothing.
-pub fn by_status(reply: &Reply) -> Verdict {
+pub(super) fn by_status(reply: &Reply) -> Verdict {
     let said = || format!("the receiver answered {}", status_text(reply.status));
     match reply.status {
         200..=299 => Verdict::Ok,

@@ -13,7 +13,7 @@ use super::file::File;
 use super::message::{Escape, Message};
 use super::request::{Attempt, HttpCall, Masked, RenderError, Request, SealError, Sealed, Secrets};
 use super::verdict::{Reply, Verdict, by_status};
-use super::{Channel, Kind, Wording};
+use super::{Built, Channel, Kind, Wording};
 use crate::config::{Secret, Spanned, Text};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Level, Notification};
@@ -66,7 +66,7 @@ struct Wecom {
     mentioned_mobiles: Vec<String>,
 }
 
-fn build(file: &File<'_>) -> Result<Box<dyn Channel>, Vec<Diagnostic>> {
+fn build(file: &File<'_>) -> Built {
     let keys: Keys = file.read()?;
     let mut problems = Vec::new();
     let mut secrets = Secrets::default();

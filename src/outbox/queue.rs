@@ -72,10 +72,6 @@ impl Queue {
         self.deliveries.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.deliveries.is_empty()
-    }
-
     pub(super) fn push(&mut self, notification: Arc<Notification>) {
         let number = self.next_number;
         self.next_number += 1;
@@ -287,7 +283,7 @@ mod tests {
                 prop_assert!(firings.windows(2).all(|pair| pair[0] != pair[1]), "one of a firing at a time");
             }
             prop_assert_eq!(finished.len(), pushes.len());
-            prop_assert!(queue.is_empty() && queue.lines.is_empty() && queue.ready.is_empty() && queue.due.is_empty());
+            prop_assert!(queue.deliveries.is_empty() && queue.lines.is_empty() && queue.ready.is_empty() && queue.due.is_empty());
         }
     }
 }

@@ -12,7 +12,7 @@ use super::Email;
 use crate::channels::file::File;
 use crate::channels::request::{Masked, Secrets};
 use crate::channels::smtp::{Protection, Server};
-use crate::channels::{Channel, http};
+use crate::channels::{Built, http};
 use crate::config::{Secret, Spanned, Text};
 use crate::diagnostic::Diagnostic;
 
@@ -42,11 +42,13 @@ struct Keys {
 enum Tls {
     #[default]
     Starttls,
-    Tls,
+    /// TLS from the first byte.
+    #[serde(rename = "tls")]
+    Implicit,
     None,
 }
 
-pub(super) fn build(file: &File<'_>) -> Result<Box<dyn Channel>, Vec<Diagnostic>> {
+pub(super) fn build(file: &File<'_>) -> Built {
     let keys: Keys = file.read()?;
     let mut problems = Vec::new();
     let mut secrets = Secrets::default();
@@ -69,7 +71,7 @@ pub(super) fn build(file: &File<'_>) -> Result<Box<dyn Channel>, Vec<Diagnostic>
                 host: keys.host.value.expose().to_string(),
                 port: keys.port.unwrap_or(match keys.tls {
                     Tls::Starttls => 587,
-                    Tls::Tls => 465,
+                    Tls::Implicit => 465,
                     Tls::None => 25,
                 }),
                 protection,
@@ -126,7 +128,7 @@ fn protection(file: &File<'_>, keys: &Keys) -> Result<Protection, Diagnostic> {
         file.problem(&keys.host, "TLS cannot be set up for this host").with_hint("is it a host's name?")
     })?;
     Ok(match keys.tls {
-        Tls::Tls => Protection::Tls(parameters),
+        Tls::Implicit => Protection::Tls(parameters),
         Tls::Starttls | Tls::None => Protection::StartTls(parameters),
     })
 }

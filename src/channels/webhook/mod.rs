@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::file::File;
 use super::message::Escape;
 use super::request::{Attempt, HttpCall, Masked, RenderError, Request, SealError, Sealed, Secrets};
-use super::{Channel, Kind, Wording};
+use super::{Built, Channel, Kind, Wording};
 use crate::config::{Secret, Spanned, Text};
 use crate::diagnostic::Diagnostic;
 use crate::model::Notification;
@@ -70,7 +70,7 @@ struct Webhook {
     secrets: Secrets,
 }
 
-fn build(file: &File<'_>) -> Result<Box<dyn Channel>, Vec<Diagnostic>> {
+fn build(file: &File<'_>) -> Built {
     let keys: Keys = file.read()?;
     let mut problems = Vec::new();
     let mut secrets = Secrets::default();
