@@ -40,7 +40,7 @@ impl Engine {
         let now = Now { time: now.time.max(self.now.time), ..now };
         self.sequence += 1;
         let mut effects = Effects::none(self.sequence, now);
-        self.catch_up(now, &mut effects);
+        self.catch_up(now, |due| due < now.time, &mut effects);
         self.now = now;
         match input {
             Input::Batch(batch) => self.take(now, batch, &mut effects),
@@ -61,6 +61,8 @@ impl Engine {
                 }
             }
         }
+        // What is due at this very time is judged by what this time brought: a snapshot that says it is over comes first.
+        self.catch_up(now, |due| due <= now.time, &mut effects);
         effects
     }
 
@@ -81,9 +83,9 @@ impl Engine {
         self.world.kinds().next().map(|_| self.now.time.next_multiple(SWEEP))
     }
 
-    /// Does everything that was due up to now, each at its own time.
-    fn catch_up(&mut self, now: Now, effects: &mut Effects) {
-        while let Some(time) = self.next_deadline().filter(|time| *time <= now.time) {
+    /// Does everything that is due, each at its own time.
+    fn catch_up(&mut self, now: Now, is_due: impl Fn(Time) -> bool, effects: &mut Effects) {
+        while let Some(time) = self.next_deadline().filter(|time| is_due(*time)) {
             let then = Now { time: time.max(self.now.time), ..now };
             let sweep_is_due = self.next_sweep() == Some(time);
             self.now = then;

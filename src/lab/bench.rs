@@ -84,12 +84,36 @@ impl Bench {
         &mut self,
         time: Time,
         observer: &mut dyn Observer,
+        proceed: impl FnMut() -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.run_until(|due| due <= time, time, observer, proceed)
+    }
+
+    /// Moves the clock to `time`, and steps everything that is due before it. What is due at `time` itself is left to
+    /// the input that follows: the engine takes that first.
+    ///
+    /// # Errors
+    /// As [`Bench::advance`].
+    pub fn approach<E>(
+        &mut self,
+        time: Time,
+        observer: &mut dyn Observer,
+        proceed: impl FnMut() -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.run_until(|due| due < time, time, observer, proceed)
+    }
+
+    fn run_until<E>(
+        &mut self,
+        is_due: impl Fn(Time) -> bool,
+        time: Time,
+        observer: &mut dyn Observer,
         mut proceed: impl FnMut() -> Result<(), E>,
     ) -> Result<(), E> {
         loop {
             let arrival = self.on_their_way.first_key_value().map(|((time, _), _)| *time);
             let next = [self.engine.next_deadline(), arrival].into_iter().flatten().min();
-            let Some(due) = next.filter(|due| *due <= time) else { break };
+            let Some(due) = next.filter(|due| is_due(*due)) else { break };
             proceed()?;
             self.now.time = self.now.time.max(due);
             match arrival.filter(|arrival| *arrival <= due).and_then(|_| self.on_their_way.pop_first()) {

@@ -147,7 +147,7 @@ impl Stage<'_> {
         }
         match &mut self.bench {
             Some(bench) => {
-                bench.advance(now, story, || Ok::<(), Infallible>(())).unwrap_or_else(|never| match never {})
+                bench.approach(now, story, || Ok::<(), Infallible>(())).unwrap_or_else(|never| match never {})
             }
             None => self.bench = Some(self.project.bench(Now::at(now), story)),
         }

@@ -182,11 +182,11 @@ impl Stage {
         self.flush();
         let end = self.bench.now().time + length;
         loop {
-            let next = self.next_sample.min(end);
-            self.bench.advance(next, &mut self.story, || script::spend(1))?;
-            if self.next_sample > end {
-                return Ok(());
+            let next = self.next_sample;
+            if next > end {
+                return self.bench.advance(end, &mut self.story, || script::spend(1));
             }
+            self.bench.approach(next, &mut self.story, || script::spend(1))?;
             script::spend(1)?;
             self.next_sample = next + self.every;
             let samples = self.subjects.iter_mut().filter_map(|subject| subject.sample(next)).collect();
