@@ -16,8 +16,11 @@ use super::{Arithmetic, Number, calculate, compare};
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
-/// The comparisons, and what each says of an order.
-const COMPARISONS: [(&str, fn(Ordering) -> bool); 6] = [
+/// What a comparison says of an order.
+type Says = fn(Ordering) -> bool;
+
+/// The comparisons.
+const COMPARISONS: [(&str, Says); 6] = [
     ("==", Ordering::is_eq),
     ("!=", Ordering::is_ne),
     ("<", Ordering::is_lt),
@@ -94,7 +97,7 @@ fn result(operator: Arithmetic, a: Number, b: Number) -> Result<Dynamic> {
 }
 
 /// Compares what no exact pair of types was registered for.
-fn compare_any(symbol: &'static str, says: fn(Ordering) -> bool, a: &Dynamic, b: &Dynamic) -> Result<bool> {
+fn compare_any(symbol: &'static str, says: Says, a: &Dynamic, b: &Dynamic) -> Result<bool> {
     let equality = matches!(symbol, "==" | "!=");
     if equality && (a.is_unit() || b.is_unit()) {
         return Ok((a.is_unit() && b.is_unit()) == (symbol == "=="));
