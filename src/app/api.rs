@@ -84,12 +84,12 @@ impl View for Api {
 
     fn status(&self) -> BoxFuture<'_, Result<StatusDto, Unavailable>> {
         Box::pin(async move {
-            let seen = self.ask(|engine, now| Seen::of(engine, now)).await?;
+            let seen = self.ask(Seen::of).await?;
             let totals = self.deliveries.totals();
             let mut problems = self.file_problems();
             problems.extend(seen.problems);
             problems.extend(self.delivery_problems());
-            problems.sort_by(|a, b| b.severity.cmp(&a.severity));
+            problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
             Ok(StatusDto {
                 timestamp: self.clock.now().wall(),
                 monitoring_enabled: true,

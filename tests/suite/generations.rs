@@ -25,10 +25,13 @@ fn rules(generation: usize) -> String {
     format!("{}{}", rule("first"), rule("second"))
 }
 
+/// What one step raised: rule, subject, message.
+type Raised = Vec<(String, String, String)>;
+
 /// A store that also keeps every step's events together.
 struct Steps {
     inner: Memory,
-    raised: Arc<Mutex<Vec<Vec<(String, String, String)>>>>,
+    raised: Arc<Mutex<Vec<Raised>>>,
 }
 
 impl Store for Steps {
@@ -54,7 +57,7 @@ fn ten_thousand_pushes_during_a_hundred_saves_are_each_judged_once_per_rule_by_o
     let project = Project::new(&Receiver::start());
     project.write("larum.yaml", "collectors:\n  - { type: push }\nalerts: { enabled: false }\n");
     project.write("rules/a.rhai", &rules(0));
-    let raised: Arc<Mutex<Vec<Vec<_>>>> = Arc::default();
+    let raised: Arc<Mutex<Vec<Raised>>> = Arc::default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let options = Options {
         dir: project.root().to_path_buf(),

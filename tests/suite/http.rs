@@ -1,6 +1,6 @@
 //! Just enough HTTP/1.1 for the tests, over blocking sockets.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 

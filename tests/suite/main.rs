@@ -2,6 +2,8 @@
 //!
 //! One binary for all of it, so that the crate is linked once. Every test has its own project folder and port.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
 mod daemon;
 mod generations;
 mod http;
