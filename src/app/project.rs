@@ -15,7 +15,7 @@ use crate::channels::{self, Configured, Texts};
 use crate::config::collectors::Collector;
 use crate::config::{self, Config, Process};
 use crate::diagnostic::Diagnostic;
-use crate::model::{RuleName, Time};
+use crate::model::{ChannelName, RuleName, Time};
 use crate::routing::Routing;
 use crate::rules::loader::{LastGood, Report, Settings};
 use crate::rules::{Defaults, Loader, Param, RuleSet};
@@ -67,6 +67,8 @@ pub(super) struct Project {
     channels_settling: Settling,
     believed_channels: Believed,
     channel_files: ChannelFiles,
+    /// A channel whose file was never good is not among them: nobody can be told there.
+    channels_in_force: BTreeSet<ChannelName>,
     stored: BTreeMap<Arc<str>, Text>,
 }
 
@@ -113,6 +115,7 @@ impl Project {
             channels_settling: Settling::default(),
             believed_channels: Believed::new("channels", true, channels.clone()),
             channel_files: ChannelFiles::new(channels),
+            channels_in_force: BTreeSet::new(),
             stored: texts.into_iter().map(|text| (text.file.clone(), text)).collect(),
         }
     }
@@ -132,11 +135,11 @@ impl Project {
         let made = self.channel_files.take(self.believed_channels.files(), &self.surroundings, again || new_words);
         let channels_changed = made.is_some();
         if let Some(made) = made {
-            let names: BTreeSet<_> = made.iter().map(|channel| channel.name().clone()).collect();
-            changes.routing = Some(Arc::new(self.config.routing(names)));
+            self.channels_in_force = made.iter().map(|channel| channel.name().clone()).collect();
+            changes.routing = Some(Arc::new(self.config.routing(self.channels_in_force.clone())));
             changes.channels = Some((made, texts(&self.config, &self.started_with)));
         } else if before.routes != self.config.routes {
-            changes.routing = Some(Arc::new(self.config.routing(self.channel_files.names())));
+            changes.routing = Some(Arc::new(self.config.routing(self.channels_in_force.clone())));
         }
         let mut channel_problems = finding.problems;
         channel_problems.extend(self.channel_files.problems().iter().cloned());
@@ -223,14 +226,9 @@ impl Project {
         self.stored = good;
         records
     }
-
-    /// How many rules are in force, and how often that changed.
-    pub(super) fn rules(&self) -> &Arc<RuleSet> {
-        self.loader.rules()
-    }
 }
 
-fn rule_settings(config: &Config, channels: Option<BTreeSet<crate::model::ChannelName>>) -> Settings {
+fn rule_settings(config: &Config, channels: Option<BTreeSet<ChannelName>>) -> Settings {
     let param = |param: &config::Param| match param {
         config::Param::Value(value) => Param::Value(value.clone()),
         config::Param::Secret => Param::Secret,

@@ -63,7 +63,7 @@ fn without_a_rules_folder_the_daemon_runs_and_says_so_and_takes_the_rules_when_t
     let project = Project::new(&receiver);
     std::fs::remove_dir(project.path("rules")).unwrap();
     let daemon = Daemon::start(&project);
-    daemon.wait_for_log("cannot read the folder `rules/`");
+    daemon.wait_for_log("the folder cannot be used");
     let mut client = daemon.client();
     client.push(&json!({ "kind": "thing", "name": "one", "fields": { "v": 7 } }));
     project.write("rules/a.rhai", &rule_above("too_high", 5));
