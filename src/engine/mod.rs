@@ -55,6 +55,8 @@ pub struct Engine {
     deadlines: BTreeSet<(Time, RuleName, TargetId)>,
     /// When which rule judges time itself, or leaves its quarantine.
     wakes: BTreeSet<(Time, RuleName)>,
+    /// When subjects are looked through for forgetting next.
+    sweep_at: Time,
     /// Notifications on their way, and the alert that waits for them.
     in_flight: BTreeMap<NotificationId, (ChannelName, RuleName, TargetId)>,
     /// Ends that are owed to a channel after a notification on its way, of alerts that are no longer remembered.

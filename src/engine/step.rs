@@ -21,6 +21,7 @@ impl Engine {
         Engine {
             settings,
             sequence: 0,
+            sweep_at: now.time.next_multiple(SWEEP),
             now,
             world: Arc::new(world),
             rules: Arc::new(RuleSet::default()),
@@ -80,19 +81,19 @@ impl Engine {
     }
 
     fn next_sweep(&self) -> Option<Time> {
-        self.world.kinds().next().map(|_| self.now.time.next_multiple(SWEEP))
+        self.world.kinds().next().map(|_| self.sweep_at)
     }
 
     /// Does everything that is due, each at its own time.
     fn catch_up(&mut self, now: Now, is_due: impl Fn(Time) -> bool, effects: &mut Effects) {
         while let Some(time) = self.next_deadline().filter(|time| is_due(*time)) {
             let then = Now { time: time.max(self.now.time), ..now };
-            let sweep_is_due = self.next_sweep() == Some(time);
             self.now = then;
             self.turn_stale(then, effects);
             self.wake(then, effects);
             self.expire(then, effects);
-            if sweep_is_due {
+            if self.sweep_at <= then.time {
+                self.sweep_at = then.time.next_multiple(SWEEP);
                 self.sweep(then, effects);
             }
         }

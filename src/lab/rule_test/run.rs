@@ -56,6 +56,8 @@ impl Program {
         register(&mut engine, &registry);
         // A test may take longer than a rule: it is bounded by `guarded` alone.
         engine.set_max_operations(0);
+        // `t.sent` gives whole requests, and a story may have thousands.
+        engine.set_max_string_size(64 << 20).set_max_array_size(100_000).set_max_map_size(1_000_000);
         let ast = engine.compile(text).map_err(|error| {
             let Diagnostic { line, column, message, hint, .. } = diagnose::of_parse_error(file, text, &error);
             Failure { line, column, hint, ..Failure::new(message) }
