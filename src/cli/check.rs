@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::json;
 
-use super::{Error, Format, Kind, ProjectArgs, Ui};
-use crate::config::Project;
+use super::{Error, Format, Kind, ProjectArgs, Ui, channels, rules};
+use crate::config::{Config, Project};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::model::ChannelName;
 
@@ -43,13 +43,29 @@ pub(super) fn run(args: &CheckArgs, project: &ProjectArgs, ui: &mut Ui) -> Resul
     }
 }
 
-/// All problems of a project's texts.
+/// All problems of a project's texts. A file with problems hides none of another's.
 fn check(project: &Project) -> Vec<Diagnostic> {
     let names: BTreeSet<ChannelName> = project.channels.keys().cloned().collect();
-    match project.parse_config() {
-        Ok(config) => config.check_channels(&names),
-        Err(problems) => problems,
+    let (_, mut problems) = channels::parse(project);
+    let config = match project.parse_config() {
+        Ok(config) => {
+            problems.extend(config.check_channels(&names));
+            Some(config)
+        }
+        Err(more) => {
+            problems.extend(more);
+            None
+        }
+    };
+    let settings = config.clone().unwrap_or_else(|| Config::without_file(&project.surroundings()));
+    let (loader, report) = rules::load(project, &settings);
+    let is_whole = !report.has_errors();
+    problems.extend(report.diagnostics);
+    // What routes and params would be missed cannot be said while a part of them is not known.
+    if let Some(config) = config.filter(|_| is_whole) {
+        problems.extend(rules::warnings(project, &config, &loader));
     }
+    problems
 }
 
 fn checked(project: &Project) -> String {

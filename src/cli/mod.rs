@@ -1,9 +1,11 @@
 //! The commands: one file each. This is the list of them, and what they share.
 
+mod channels;
 mod check;
 mod error;
 mod init;
 mod replay;
+mod rules;
 mod run;
 mod test;
 mod ui;
@@ -57,6 +59,8 @@ pub(crate) enum Format {
 enum Command {
     /// Run the daemon: collect, judge, tell
     Run(run::RunArgs),
+    /// Name the channels, or send one a sample notification
+    Channels(channels::ChannelsArgs),
     /// Validate settings, rules and channels: all problems at once, with source lines
     Check(check::CheckArgs),
     /// Make a project folder to start from
@@ -65,6 +69,8 @@ enum Command {
     Test(test::TestArgs),
     /// Run the rules over a recording in virtual time: who would have been told of what
     Replay(replay::ReplayArgs),
+    /// Name the rules, and what they judge
+    Rules(rules::RulesArgs),
 }
 
 /// Parses the command line, runs the command, and gives the exit code.
@@ -80,6 +86,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
         Command::Init(args) => init::run(&args, ui),
         Command::Test(args) => test::run(&args, &project, ui),
         Command::Replay(args) => replay::run(&args, &project, ui),
+        Command::Channels(args) => channels::run(&args, &project, ui),
+        Command::Rules(args) => rules::run(&args, &project, ui),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

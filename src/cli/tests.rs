@@ -55,6 +55,9 @@ const BROKEN: &[(&str, &str)] = &[
         "time_zone: Asia/Shanghay\nrouts: []\nparams: { key: '${env:LARUM_TEST_NEVER_SET}' }\ncollectors:\n  - { type: http, name: shop, url: shop.example }\n",
     ),
     ("channels/console.yaml", "type: console\n"),
+    ("channels/ops.yaml", "type: webhok\n"),
+    ("rules/host.rhai", "rule(\"a\", #{\n    on: \"host\",\n    whn: |s| s.cpu_percent > 80,\n});\n"),
+    ("rules/syntax.rhai", "rule(\"b\", #{\n"),
 ];
 
 #[test]
@@ -62,7 +65,15 @@ fn check_tells_all_problems_at_once_with_their_lines() {
     let folder = folder(BROKEN);
     let (code, out, err) = larum(&["check", "--dir", path(folder.path())]);
     assert_eq!((code, err.as_str()), (ExitCode::from(3), ""));
-    insta::assert_snapshot!(out, @r"
+    insta::assert_snapshot!(out, @r##"
+    error: `webhok` is no kind of channel
+     --> channels/ops.yaml:1:7
+      |
+    1 | type: webhok
+      |       ^^^^^^
+      |
+      = help: did you mean `webhook`?
+
     error: the time zone `Asia/Shanghay` is not known
      --> larum.yaml:1:12
       |
@@ -95,8 +106,27 @@ fn check_tells_all_problems_at_once_with_their_lines() {
       |
       = help: write the whole URL: `https://shop.example/health`
 
-    4 errors
-    ");
+    error: a rule needs `when`
+     --> rules/host.rhai:1:1
+      |
+    1 | rule("a", #{
+      | ^
+      |
+      = help: the condition is a closure: `when: |s| s.cpu_percent > 80`
+
+    error: unknown key `whn`
+     --> rules/host.rhai:3:5
+      |
+    3 |     whn: |s| s.cpu_percent > 80,
+      |     ^^^
+      |
+      = help: did you mean `when`?
+
+    error: expected `}` to end this object map literal
+    --> rules/syntax.rhai:2:1
+
+    8 errors
+    "##);
 }
 
 #[test]
@@ -123,10 +153,10 @@ fn check_writes_json_for_programs() {
     let (code, out, _) = larum(&["check", "--format", "json", "--dir", path(folder.path())]);
     assert_eq!(code, ExitCode::from(3));
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(report["errors"], 4);
-    assert_eq!(report["problems"][0]["file"], "larum.yaml");
-    assert_eq!(report["problems"][0]["line"], 1);
-    assert_eq!(report["problems"][0]["severity"], "error");
+    assert_eq!(report["errors"], 8);
+    assert_eq!(report["problems"][1]["file"], "larum.yaml");
+    assert_eq!(report["problems"][1]["line"], 1);
+    assert_eq!(report["problems"][1]["severity"], "error");
 }
 
 #[test]
@@ -157,4 +187,93 @@ fn init_overwrites_nothing_and_writes_nothing_where_it_would() {
     assert!(err.contains("`rules/host.rhai` is there already"), "{err}");
     assert_eq!(fs::read_to_string(folder.path().join("rules/host.rhai")).unwrap(), "// mine");
     assert!(!folder.path().join("larum.yaml").exists());
+}
+
+const WORKING: &[(&str, &str)] = &[
+    ("larum.yaml", "params: { limit: 80, limt: 3 }\nroutes:\n  - { match: { level: '>=error' }, to: [console] }\n"),
+    ("channels/console.yaml", "type: console\n"),
+    (
+        "rules/host.rhai",
+        "let limit = param(\"limit\", 90);\nrule(\"cpu_high\", #{\n    on: \"host\",\n    when: #{ warning: |s| s.cpu_percent > limit, critical: |s| s.cpu_percent > 95 },\n    hold: #{ warning: \"5m\" },\n});\nrule(\"few_hosts\", #{ over: \"host\", by: [\"region\"], when: |set| set.len() < 2, level: \"error\" });\n",
+    ),
+];
+
+#[test]
+fn check_warns_of_alerts_that_nobody_gets_and_of_params_that_nobody_reads() {
+    let folder = folder(WORKING);
+    let (code, out, _) = larum(&["check", "--dir", path(folder.path())]);
+    assert_eq!(code, ExitCode::SUCCESS, "{out}");
+    insta::assert_snapshot!(out, @r##"
+    warning: no rule reads the param `limt`
+     --> larum.yaml:1:28
+      |
+    1 | params: { limit: 80, limt: 3 }
+      |                            ^
+      |
+      = help: did you mean `limit`?
+
+    warning: no route takes the alerts of rule `cpu_high` at level warning
+     --> rules/host.rhai:2:1
+      |
+    2 | rule("cpu_high", #{
+      | ^
+      |
+      = help: add a last route without `match`: `- to: [console]`
+
+    2 warnings
+    "##);
+}
+
+#[test]
+fn rules_list_tells_what_each_rule_judges() {
+    let folder = folder(WORKING);
+    let (code, out, err) = larum(&["rules", "list", "--dir", path(folder.path())]);
+    assert_eq!((code, err.as_str()), (ExitCode::SUCCESS, ""));
+    insta::assert_snapshot!(out, @r##"
+    NAME       PLACE              JUDGES          LEVELS             HOLD        EVERY
+    cpu_high   rules/host.rhai:2  each host       critical, warning  warning 5m
+    few_hosts  rules/host.rhai:7  host by region  error              0s
+    "##);
+    let (_, out, _) = larum(&["rules", "list", "--format", "json", "--dir", path(folder.path())]);
+    let list: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(list["rules"][0]["name"], "cpu_high");
+    assert_eq!(list["rules"][0]["hold"]["by_level"]["warning"], "5m");
+    assert_eq!(list["rules"][1]["by"][0], "region");
+}
+
+#[test]
+fn channels_list_names_broken_files_too() {
+    let folder = folder(BROKEN);
+    let (code, out, err) = larum(&["channels", "list", "--dir", path(folder.path())]);
+    assert_eq!(code, ExitCode::from(3));
+    assert!(err.contains("`webhok` is no kind of channel") && err.contains("did you mean `webhook`?"), "{err}");
+    insta::assert_snapshot!(out, @r##"
+    NAME     KIND      FILE
+    console  console   channels/console.yaml
+    ops      (broken)  channels/ops.yaml
+    "##);
+}
+
+#[test]
+fn channels_test_sends_to_the_channel_that_is_named() {
+    let files = [
+        ("channels/console.yaml", "type: console\n"),
+        ("channels/closed.yaml", "type: webhook\nurl: http://127.0.0.1:9/\n"),
+        ("channels/broken.yaml", "type: webhook\n"),
+    ];
+    let folder = folder(&files);
+    let dir = path(folder.path());
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let (code, out, err) = larum(&["channels", "test", "console", "--dir", dir]);
+    assert_eq!((code, err.as_str()), (ExitCode::SUCCESS, ""));
+    assert_eq!(out, "`console` took the sample notification\n");
+    let (code, _, err) = larum(&["channels", "test", "closed", "--dir", dir]);
+    assert_eq!(code, ExitCode::from(1));
+    assert!(err.contains("`closed` did not take the sample notification"), "{err}");
+    let (code, _, err) = larum(&["channels", "test", "broken", "--dir", dir]);
+    assert_eq!(code, ExitCode::from(3));
+    assert!(err.contains("channels/broken.yaml"), "{err}");
+    let (code, _, err) = larum(&["channels", "test", "consol", "--dir", dir]);
+    assert_eq!(code, ExitCode::from(1));
+    assert!(err.contains("there is no channel `consol`") && err.contains("did you mean `console`?"), "{err}");
 }

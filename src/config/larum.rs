@@ -10,13 +10,12 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::collectors::{self, Collector, Host, Push, RawCollector};
-use super::settings::{RawDefaults, RawHistory, RawRetry};
-use super::{
-    Alerts, Defaults, Document, History, Limits, Locale, Log, Param, Period, Place, Retry, Spanned, Surroundings,
-};
+use super::settings::{RawDefaults, RawHistory, RawParam, RawRetry};
+use super::{Alerts, Defaults, Document, History, Limits, Locale, Log, Period, Place, Retry, Spanned, Surroundings};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::ChannelName;
 use crate::routing::{Active, Matchers, Route, Routing};
+use crate::rules::{self, Params};
 
 /// Keys of DESIGN that this version does not have.
 const LATER: &[&str] = &[
@@ -49,7 +48,9 @@ pub struct Config {
     /// The main switch.
     pub alerts: Alerts,
     /// What `param(name, default)` reads.
-    pub params: BTreeMap<Arc<str>, Param>,
+    pub params: Params,
+    /// Where each of `params` stands.
+    param_places: BTreeMap<Arc<str>, Place>,
     /// For collectors and rules that do not say otherwise.
     pub defaults: Defaults,
     /// What is watched; their names are different.
@@ -89,7 +90,7 @@ struct Raw {
     locale: Locale,
     log: Log,
     alerts: Alerts,
-    params: BTreeMap<Arc<str>, Param>,
+    params: BTreeMap<Arc<str>, Spanned<RawParam>>,
     defaults: RawDefaults,
     collectors: Option<Vec<Spanned<RawCollector>>>,
     routes: Vec<RawRoute>,
@@ -181,6 +182,27 @@ impl Config {
         Routing::new(routes, channels, self.time_zone.clone())
     }
 
+    /// What rules are loaded with, between the channels that exist.
+    pub fn rule_settings(&self, channels: BTreeSet<ChannelName>) -> rules::loader::Settings {
+        let own = rules::Defaults::default();
+        let defaults = rules::Defaults {
+            every: self.defaults.every.unwrap_or(own.every),
+            cooldown: self.defaults.cooldown,
+            repeat: self.defaults.repeat,
+        };
+        rules::loader::Settings { params: self.params.clone(), defaults, channels: Some(channels) }
+    }
+
+    /// Warnings about params that no rule reads; each comes with what may have been meant.
+    pub fn unread_params(&self, unread: Vec<(Arc<str>, Option<String>)>) -> Vec<Diagnostic> {
+        let warn = |(name, hint): (Arc<str>, Option<String>)| {
+            let place = self.param_places.get(&name)?;
+            let problem = place.error(format!("no rule reads the param `{name}`")).into_warning();
+            Some(Diagnostic { hint, ..problem })
+        };
+        unread.into_iter().filter_map(warn).collect()
+    }
+
     /// The bounds of the world.
     pub fn world_limits(&self) -> crate::history::Limits {
         crate::history::Limits {
@@ -237,7 +259,8 @@ impl Check<'_> {
             locale: raw.locale,
             log: raw.log,
             alerts: raw.alerts,
-            params: raw.params,
+            param_places: raw.params.iter().map(|(name, param)| (name.clone(), self.document.place(param))).collect(),
+            params: raw.params.into_iter().map(|(name, param)| (name, param.value.0)).collect(),
             defaults,
             collectors,
             routes: raw.routes.into_iter().map(|route| self.route(route)).collect(),

@@ -16,6 +16,10 @@ pub use larum::{Config, NamedRoute};
 pub use project::Project;
 pub use scalar::{Period, Size};
 pub use secret::{Secret, Text};
-pub use settings::{Alerts, Defaults, History, Limits, Locale, Log, LogFormat, LogLevel, Param, Retry};
+pub use settings::{Alerts, Defaults, History, Limits, Log, LogFormat, LogLevel, Retry};
 pub use surroundings::{Fixed, Process, Surroundings};
 pub use yaml::{Document, Place, Spanned};
+
+// What a setting means elsewhere is defined there.
+pub use crate::channels::Locale;
+pub use crate::rules::Param;

@@ -8,29 +8,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::yaml::Traced;
 use super::{Period, Size};
 use crate::model::Value;
-use crate::rules::Repeat;
-
-/// The language of notifications and of the dashboard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-pub enum Locale {
-    /// English.
-    #[default]
-    #[serde(rename = "en")]
-    En,
-    /// Chinese, simplified.
-    #[serde(rename = "zh-CN")]
-    ZhCn,
-}
-
-impl Locale {
-    /// The name as files write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Locale::En => "en",
-            Locale::ZhCn => "zh-CN",
-        }
-    }
-}
+use crate::rules::{Param, Repeat};
 
 /// `log`: what the daemon tells of itself on stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -97,22 +75,16 @@ impl Default for Alerts {
     }
 }
 
-/// An entry of `params`, as `param(name, default)` reads it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Param {
-    /// A value that rules may read.
-    Value(Value),
-    /// It came from `${env:NAME}` or `${file:path}`: rules may not read it.
-    Secret,
-}
+/// An entry of `params` as written.
+pub(super) struct RawParam(pub(super) Param);
 
-impl<'de> Deserialize<'de> for Param {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Param, D::Error> {
+impl<'de> Deserialize<'de> for RawParam {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawParam, D::Error> {
         let Traced { value, secret } = Traced::<Value>::deserialize(deserializer)?;
         match value {
-            _ if secret => Ok(Param::Secret),
+            _ if secret => Ok(RawParam(Param::Secret)),
             Value::Number(number) if !number.is_finite() => Err(de::Error::custom("a number must be finite")),
-            value => Ok(Param::Value(value)),
+            value => Ok(RawParam(Param::Value(value))),
         }
     }
 }

@@ -186,6 +186,17 @@ pub struct Rule {
     pub(crate) program: super::program::Program,
 }
 
+impl Rule {
+    /// The levels that its alerts can have, from the highest: all of them where a closure says it.
+    pub fn possible_levels(&self) -> Vec<Level> {
+        match (&self.program.level, self.levels.is_empty()) {
+            (_, false) => self.levels.clone(),
+            (super::program::LevelSource::Fixed(level), true) => vec![*level],
+            (super::program::LevelSource::Closure(_), true) => Level::ALL.into_iter().rev().collect(),
+        }
+    }
+}
+
 /// All rules that are in force, by name.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {

@@ -2,7 +2,7 @@ use super::*;
 use crate::config::collectors::{BodyExpectation, Http};
 use crate::config::{Fixed, Text};
 use crate::model::{Labels, Level, RuleName, SubjectKey, Time, Value};
-use crate::rules::Repeat;
+use crate::rules::{Param, Repeat};
 
 fn parse(text: &str) -> Result<Config, Vec<Diagnostic>> {
     Config::parse("larum.yaml", text, &Fixed::default())
