@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::message::samples;
-use super::testing::{Answer, Recorder, SmtpManners, SmtpSink, nobody};
+use super::testing::{AUTHORITY, Answer, Recorder, SinkTls, SmtpManners, SmtpSink, nobody};
 use super::*;
 use crate::config::Fixed;
 use crate::model::{SubjectKey, Value};
@@ -210,6 +210,37 @@ async fn mails_are_taken_whole_and_in_part() {
     for manners in later {
         let (verdict, n_taken) = try_with(manners).await;
         assert!(matches!(verdict, Verdict::Retry { .. }) && n_taken == 0, "{manners:?}: {verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn mail_goes_only_to_a_server_that_is_who_it_should_be() {
+    let auth = Some("AGxhcnVtAGh1bnRlcjItdmVyeS1zZWNyZXQ=");
+    let mut surroundings = Fixed::env([("SECRET", SECRET)]);
+    surroundings.files.insert("ca.pem".into(), AUTHORITY.into());
+    let cases = [
+        ("starttls", SinkTls::StartTls, true, true),
+        ("tls", SinkTls::Implicit, true, true),
+        ("starttls", SinkTls::StartTls, false, false),
+        ("tls", SinkTls::Implicit, false, false),
+        // It offers no STARTTLS: nothing is sent in the clear instead.
+        ("starttls", SinkTls::None, true, false),
+    ];
+    for (tls, sink_tls, trusted, taken) in cases {
+        let sink = SmtpSink::start(SmtpManners { auth, tls: sink_tls, ..SmtpManners::default() }).await;
+        let ca = if trusted { "tls_ca: ${file:ca.pem}\n" } else { "" };
+        let yaml = format!(
+            "type: email\nhost: 127.0.0.1\nport: {}\ntls: {tls}\n{ca}username: larum\npassword: ${{env:SECRET}}\nfrom: larum@example.org\nto: [ops@example.org]\n",
+            sink.address.port()
+        );
+        let channel = parse(&"ops".into(), "channels/ops.yaml", &yaml, &surroundings).unwrap();
+        let verdict = send(&channel, &samples()[0]).await;
+        assert_no_secret(&channel, &verdict);
+        assert_eq!(
+            (verdict == Verdict::Ok, sink.taken().len() == 1),
+            (taken, taken),
+            "{tls} {sink_tls:?}: {verdict:?}"
+        );
     }
 }
 

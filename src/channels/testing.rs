@@ -10,9 +10,12 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// A request that a recorder got.
 #[derive(Clone, Debug)]
@@ -103,6 +106,31 @@ pub(crate) struct SmtpManners {
     pub(crate) data: Option<&'static str>,
     /// Login and password, as base64 of `AUTH PLAIN`, that it wants.
     pub(crate) auth: Option<&'static str>,
+    /// How it is protected.
+    pub(crate) tls: SinkTls,
+}
+
+/// How a mail server is protected, with a certificate for 127.0.0.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SinkTls {
+    #[default]
+    None,
+    /// It offers STARTTLS.
+    StartTls,
+    /// TLS from the first byte.
+    Implicit,
+}
+
+/// The certificate of the authority that signed the server's, both good for a hundred years:
+/// `openssl req -x509`, and `openssl x509 -req` with `subjectAltName=IP:127.0.0.1`.
+pub(crate) const AUTHORITY: &str = include_str!("testdata/authority.pem");
+
+fn acceptor() -> TlsAcceptor {
+    super::http::install_tls_provider();
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("testdata/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("testdata/server.key")).unwrap();
+    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key);
+    TlsAcceptor::from(Arc::new(config.unwrap()))
 }
 
 /// A mail that a sink took.
@@ -131,7 +159,7 @@ impl SmtpSink {
             let mut sessions = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let kept = kept.clone();
-                sessions.spawn(async move { drop(session(stream, manners, kept).await) });
+                sessions.spawn(async move { drop(connection(stream, manners, kept).await) });
             }
         });
         SmtpSink { address, taken, _tasks: tasks }
@@ -142,21 +170,49 @@ impl SmtpSink {
     }
 }
 
-async fn session(stream: TcpStream, manners: SmtpManners, kept: Arc<Mutex<Vec<Taken>>>) -> std::io::Result<()> {
+async fn connection(stream: TcpStream, manners: SmtpManners, kept: Arc<Mutex<Vec<Taken>>>) -> std::io::Result<()> {
     if manners.silent {
         std::future::pending::<()>().await;
     }
+    if manners.tls == SinkTls::Implicit {
+        let stream = acceptor().accept(stream).await?;
+        return session(stream, manners, kept, true).await.map(drop);
+    }
+    match session(stream, manners, kept.clone(), true).await? {
+        None => Ok(()),
+        Some(stream) => {
+            let stream = acceptor().accept(stream).await?;
+            session(stream, SmtpManners { tls: SinkTls::None, ..manners }, kept, false).await.map(drop)
+        }
+    }
+}
+
+/// Speaks SMTP, until the end or STARTTLS, when it gives the stream back.
+async fn session<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    manners: SmtpManners,
+    kept: Arc<Mutex<Vec<Taken>>>,
+    greet: bool,
+) -> std::io::Result<Option<S>> {
     let mut stream = BufReader::new(stream);
-    stream.write_all(b"220 sink ESMTP\r\n").await?;
+    if greet {
+        stream.write_all(b"220 sink ESMTP\r\n").await?;
+        stream.flush().await?;
+    }
     let mut mail = Taken::default();
     let mut line = String::new();
     loop {
         line.clear();
         if stream.read_line(&mut line).await? == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let command = line.trim_end().to_string();
         let answer = match command.split([' ', ':']).next().unwrap_or_default().to_uppercase().as_str() {
+            "STARTTLS" if manners.tls == SinkTls::StartTls => {
+                stream.write_all(b"220 go\r\n").await?;
+                return Ok(Some(stream.into_inner()));
+            }
+            "EHLO" if manners.tls == SinkTls::StartTls => "250-sink\r\n250 STARTTLS",
             "EHLO" => "250-sink\r\n250 AUTH PLAIN",
             "AUTH" if command.ends_with(manners.auth.unwrap_or_default()) => "235 welcome",
             "AUTH" => "535 no such login",
@@ -173,6 +229,7 @@ async fn session(stream: TcpStream, manners: SmtpManners, kept: Arc<Mutex<Vec<Ta
             },
             "DATA" => {
                 stream.write_all(b"354 go on\r\n").await?;
+                stream.flush().await?;
                 loop {
                     line.clear();
                     stream.read_line(&mut line).await?;
@@ -190,6 +247,7 @@ async fn session(stream: TcpStream, manners: SmtpManners, kept: Arc<Mutex<Vec<Ta
             _ => "500 what",
         };
         stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+        stream.flush().await?;
     }
 }
 
