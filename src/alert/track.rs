@@ -159,7 +159,9 @@ mod tests {
 
     #[test]
     fn every_state_answers_every_signal() {
-        let cases: &[(&str, u64, u64, &[(i64, Signal)], &str)] = &[
+        /// What is tried, hold, keep, the signals at their seconds, and a letter for each state.
+        type Case<'a> = (&'a str, u64, u64, &'a [(i64, Signal)], &'a str);
+        let cases: &[Case] = &[
             ("without hold it counts at once", 0, 0, &[(0, Fire), (10, Clear)], "F-"),
             ("hold counts from the first fire", 20, 0, &[(0, Fire), (10, Fire), (20, Fire)], "ppF"),
             ("clear resets hold", 20, 0, &[(0, Fire), (10, Clear), (20, Fire), (30, Fire), (40, Fire)], "p-ppF"),

@@ -8,7 +8,7 @@
 //!                            +----------------------------------+
 //! ```
 //!
-//! [`App`] is the daemon in process, for [`run`] and for tests.
+//! [`App`] is the daemon in process, for [`run()`] and for tests.
 
 mod api;
 mod channel_files;

@@ -17,7 +17,7 @@ fn event(n: u64, kind: EventKind, secs: u64) -> Event {
         kind,
         reason: None,
         firing: format!("f{n}").into(),
-        rule: if n % 2 == 0 { "even".into() } else { "odd".into() },
+        rule: if n.is_multiple_of(2) { "even".into() } else { "odd".into() },
         subject: SubjectKey::new("service", format!("shop-{n}")),
         level: Level::Warning,
         message: format!("{kind} {n}"),

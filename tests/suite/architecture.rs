@@ -24,7 +24,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// What pure code does not name.
-const IMPURE: &[&str] = &["std::fs", "std::net", "std::process", "std::env", "std::thread", "tokio", "Instant::now", "SystemTime"];
+const IMPURE: &[&str] =
+    &["std::fs", "std::net", "std::process", "std::env", "std::thread", "tokio", "Instant::now", "SystemTime"];
 const PURE: &[&str] = &["model", "history", "alert", "routing", "rules", "engine"];
 
 /// The sources of a module without its tests: path and text.
@@ -58,7 +59,10 @@ fn sources(module: &str) -> Vec<(PathBuf, String)> {
 fn named(text: &str) -> BTreeSet<&str> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     let ends = |rest: &str| rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len());
-    code.flat_map(|line| line.split("crate::").skip(1)).map(|rest| &rest[..ends(rest)]).filter(|m| !m.is_empty()).collect()
+    code.flat_map(|line| line.split("crate::").skip(1))
+        .map(|rest| &rest[..ends(rest)])
+        .filter(|m| !m.is_empty())
+        .collect()
 }
 
 #[test]
