@@ -265,13 +265,7 @@ impl Document {
         let Some((line, column)) = tree::locate(&self.text, id) else { return Place::of_file(self.file.clone()) };
         let source_line = self.text.lines().nth(line - 1);
         let length = source_line.map_or(1, |source| token_length(source, column));
-        Place {
-            file: self.file.clone(),
-            line,
-            column,
-            length,
-            source_line: source_line.map(|source| without_literal_secret(source)),
-        }
+        Place { file: self.file.clone(), line, column, length, source_line: source_line.map(without_literal_secret) }
     }
 
     /// The place of a `${..}` inside a scalar, which may span lines.

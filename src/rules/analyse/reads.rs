@@ -329,10 +329,11 @@ impl<'a> Reader<'a> {
         for argument in &call.args {
             match tree::closure_of(argument) {
                 Some((pointer, captured)) => drop(self.closure(pointer, &captured, member.clone(), variables)),
-                None => match self.expr(argument, variables) {
-                    Role::Pointer(pointer) => self.pointer(&pointer, vec![member.clone()]),
-                    _ => (),
-                },
+                None => {
+                    if let Role::Pointer(pointer) = self.expr(argument, variables) {
+                        self.pointer(&pointer, vec![member.clone()]);
+                    }
+                }
             }
         }
         match (base, name) {

@@ -162,7 +162,7 @@ impl Workshop {
             Err(error) => {
                 let is_unknown_function = matches!(error.unwrap_inner(), EvalAltResult::ErrorFunctionNotFound(..));
                 // The walk over the text found the same, and says it better.
-                if !(is_unknown_function && !found.is_empty()) {
+                if !is_unknown_function || found.is_empty() {
                     attempt.diagnostics.push(diagnose::of_run_error(file, path, &text, *error));
                 }
                 None
