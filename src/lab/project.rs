@@ -17,7 +17,7 @@ use crate::routing::Routing;
 use crate::rules::{self, Loader, Param, RuleSet, Scope, loader};
 
 /// The seed of the lab's ids: they are the same wherever a test or a replay runs.
-const SEED: u64 = 0x6c61_7275_6d;
+const SEED: u64 = 0x006c_6172_756d;
 
 /// What a channel is in the lab where a variable or file that its own file names is missing.
 const STAND_IN: &str = "type: console\n";

@@ -85,9 +85,9 @@ impl Program {
         }
         let (stage, _, prints) = self.attempt(index, project, true);
         let timeline = stage.story.timeline.as_ref().map(|timeline| {
-            let rule = failure.about.as_ref().and_then(|about| stage.rules.rules.get(&about.rule));
+            let rule = failure.about.as_deref().and_then(|about| stage.rules.rules.get(&about.rule));
             let scope = rule.map(|rule| &rule.scope);
-            timeline.lines(failure.about.as_ref(), scope, stage.start, &project.settings.zone)
+            timeline.lines(failure.about.as_deref(), scope, stage.start, &project.settings.zone)
         });
         let prints = stage.story.prints.iter().cloned().chain(prints).collect();
         (stage.n_expectations, Some(report(failure, text, timeline.unwrap_or_default(), prints)))

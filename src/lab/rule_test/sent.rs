@@ -10,10 +10,7 @@ use crate::lab::project::Sent;
 /// alert's `event`, `rule` and `subject` for short, and the exact `request`.
 pub(crate) fn to_script(sent: &Sent) -> Result<Dynamic, Failure> {
     let body = serde_json::to_value(sent.body()).map_err(|error| Failure::new(error.to_string()))?;
-    let mut map = match of_json(&body).try_cast::<Map>() {
-        Some(map) => map,
-        None => Map::new(),
-    };
+    let mut map = of_json(&body).try_cast::<Map>().unwrap_or_default();
     if let Some(note) = sent.notification.alerts.first() {
         map.insert("event".into(), note.event.as_str().into());
         map.insert("rule".into(), note.rule.as_str().into());

@@ -34,7 +34,7 @@ pub(crate) struct Failure {
     /// What to do.
     pub(crate) hint: Option<String>,
     /// Which alert it is about.
-    pub(crate) about: Option<About>,
+    pub(crate) about: Option<Box<About>>,
     /// It had no end: to run it again would tell no more.
     pub(crate) is_cut_off: bool,
 }
@@ -62,7 +62,7 @@ impl Failure {
     /// The same failure, about an alert.
     #[must_use]
     pub(crate) fn about(mut self, about: &About) -> Failure {
-        self.about = Some(about.clone());
+        self.about = Some(Box::new(about.clone()));
         self
     }
 }
