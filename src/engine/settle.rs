@@ -162,7 +162,7 @@ impl Engine {
         self.tell_and_attach(now, &rule.name, target.clone(), alert, effects);
     }
 
-    /// Closes an alert by its name, where there is one, and forgets it.
+    /// Closes an alert by its name, where there is one, and forgets it unless it may come back.
     pub(super) fn close_target(
         &mut self,
         now: Now,
@@ -174,6 +174,10 @@ impl Engine {
         let Some(rule) = self.rules.rules.get(name).cloned() else { return };
         let Some(alert) = self.detach(name, target) else { return };
         self.close(now, &rule, target, alert, reason, effects);
+        if matches!(reason, CloseReason::Gone | CloseReason::NoLongerCovered) {
+            // It may come back: the cooldowns of its channels outlast its absence, until it is forgotten.
+            return;
+        }
         if let Some(alert) = self.detach(name, target) {
             self.orphan(alert);
         }
