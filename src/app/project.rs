@@ -79,7 +79,7 @@ pub(super) struct Project {
 pub fn read_config(layout: &Layout) -> Result<Config, Error> {
     let surroundings = Process::new(layout.root());
     match layout.read_config() {
-        Ok(None) => Ok(Config::without_file(&surroundings)),
+        Ok(None) => Ok(Config::without_file()),
         Ok(Some(text)) => Config::parse(layout.config_name().clone(), &text, &surroundings).map_err(Error::Config),
         Err(error) => Err(Error::Config(vec![cannot_read(layout, &error)])),
     }

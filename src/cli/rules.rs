@@ -35,7 +35,7 @@ pub(super) fn run(args: &RulesArgs, project: &ProjectArgs, ui: &mut Ui) -> Resul
     let (project, mut problems) = Project::read(&project.dir, project.config.as_deref());
     let config = project.parse_config().unwrap_or_else(|more| {
         problems.extend(more);
-        Config::without_file(&project.surroundings())
+        Config::without_file()
     });
     let (loader, report) = load(&project, &config);
     problems.extend(report.diagnostics);

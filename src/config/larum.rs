@@ -39,7 +39,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where it keeps its data; relative to the project folder.
     pub data_dir: PathBuf,
-    /// The zone of days, hours and printed times.
+    /// The zone of days, hours and printed times; UTC where it is not set.
     pub time_zone: TimeZone,
     /// The words of notifications.
     pub locale: Locale,
@@ -149,7 +149,7 @@ impl Config {
     ) -> Result<Config, Vec<Diagnostic>> {
         let document = Document::parse(file, text, surroundings)?.knowing_later(LATER);
         let (raw, mut problems) = document.read_part::<Raw>(&[]);
-        let config = raw.map(|raw| Check { document: &document, problems: &mut problems }.config(raw, surroundings));
+        let config = raw.map(|raw| Check { document: &document, problems: &mut problems }.config(raw));
         problems.sort_by_key(|problem| (problem.line, problem.column));
         match config {
             Some(config) if problems.is_empty() => Ok(config),
@@ -158,8 +158,9 @@ impl Config {
     }
 
     /// The settings without a larum.yaml.
-    pub fn without_file(surroundings: &dyn Surroundings) -> Config {
-        Config::parse("larum.yaml", "", surroundings).unwrap_or_else(|problems| unreachable!("{problems:?}"))
+    pub fn without_file() -> Config {
+        Config::parse("larum.yaml", "", &super::Fixed::default())
+            .unwrap_or_else(|problems| unreachable!("{problems:?}"))
     }
 
     /// Channels that routes name and that do not exist.
@@ -240,7 +241,7 @@ impl Check<'_> {
         self.problems.push(self.document.place(spanned).error(message).with_hint(hint));
     }
 
-    fn config(&mut self, raw: Raw, surroundings: &dyn Surroundings) -> Config {
+    fn config(&mut self, raw: Raw) -> Config {
         let defaults = raw.defaults.build();
         if let Some(every) = raw.defaults.every.as_ref().filter(|every| every.value.0 < Duration::from_millis(100)) {
             self.refuse(every, "`every` must be at least 100ms", "write `10s`");
@@ -255,7 +256,7 @@ impl Check<'_> {
         Config {
             listen: self.listen(raw.listen.as_ref()),
             data_dir: self.data_dir(raw.data_dir),
-            time_zone: self.time_zone(raw.time_zone.as_ref(), surroundings),
+            time_zone: self.time_zone(raw.time_zone.as_ref()),
             locale: raw.locale,
             log: raw.log,
             alerts: raw.alerts,
@@ -304,8 +305,9 @@ impl Check<'_> {
         PathBuf::from(spanned.value)
     }
 
-    fn time_zone(&mut self, name: Option<&Spanned<String>>, surroundings: &dyn Surroundings) -> TimeZone {
-        let Some(spanned) = name else { return surroundings.time_zone() };
+    /// UTC where the file says nothing: the zone of the process reaches no effect, so that a replay says the same everywhere.
+    fn time_zone(&mut self, name: Option<&Spanned<String>>) -> TimeZone {
+        let Some(spanned) = name else { return TimeZone::UTC };
         TimeZone::get(&spanned.value).unwrap_or_else(|_| {
             let known = jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>();
             let hint = did_you_mean(&spanned.value, known.iter().map(String::as_str));

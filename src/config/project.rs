@@ -88,7 +88,7 @@ impl Project {
         let surroundings = self.surroundings();
         match &self.config {
             Some(text) => Config::parse(self.config_name.clone(), text, &surroundings),
-            None => Ok(Config::without_file(&surroundings)),
+            None => Ok(Config::without_file()),
         }
     }
 

@@ -7,8 +7,6 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use jiff::tz::TimeZone;
-
 /// The largest file that `${file:path}` reads.
 const MAX_FILE_BYTES: u64 = 64 << 10;
 
@@ -22,9 +20,6 @@ pub trait Surroundings {
     /// # Errors
     /// Why it cannot be read, in words that complete "cannot read `path`: ..".
     fn file(&self, path: &str) -> Result<String, String>;
-
-    /// The zone of this system.
-    fn time_zone(&self) -> TimeZone;
 }
 
 /// The environment of this process, and files relative to the project folder.
@@ -48,11 +43,6 @@ impl Surroundings for Process {
 
     fn file(&self, path: &str) -> Result<String, String> {
         read_small(&self.folder.join(Path::new(path)))
-    }
-
-    fn time_zone(&self) -> TimeZone {
-        // A container without /etc/localtime runs in UTC.
-        TimeZone::try_system().unwrap_or(TimeZone::UTC)
     }
 }
 
@@ -107,10 +97,6 @@ impl Surroundings for Fixed {
 
     fn file(&self, path: &str) -> Result<String, String> {
         self.files.get(path).cloned().map(without_line_break).ok_or_else(|| "no such file".to_string())
-    }
-
-    fn time_zone(&self) -> TimeZone {
-        TimeZone::UTC
     }
 }
 

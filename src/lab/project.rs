@@ -40,10 +40,6 @@ impl Surroundings for Asked<'_> {
         self.missed.set(self.missed.get() || text.is_err());
         text
     }
-
-    fn time_zone(&self) -> jiff::tz::TimeZone {
-        self.surroundings.time_zone()
-    }
 }
 
 /// Why a folder cannot be run.
@@ -118,7 +114,7 @@ impl Project {
         let surroundings = files.surroundings();
         let config = files.parse_config().unwrap_or_else(|errors| {
             problems.extend(errors);
-            Config::without_file(&surroundings)
+            Config::without_file()
         });
         let mut channels = BTreeMap::new();
         for (name, (file, text)) in &files.channels {

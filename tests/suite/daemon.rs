@@ -68,9 +68,15 @@ impl Daemon {
     /// Starts the daemon on a free port and waits until it listens.
     #[track_caller]
     pub(crate) fn start_with(project: &Project, arguments: &[&str]) -> Daemon {
+        Daemon::start_in(project.root(), arguments)
+    }
+
+    /// The same in any folder.
+    #[track_caller]
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Daemon {
         let mut child = Command::new(env!("CARGO_BIN_EXE_larum"))
             .args(["run", "--listen", "127.0.0.1:0", "--dir"])
-            .arg(project.root())
+            .arg(folder)
             .args(arguments)
             .env_clear()
             .env("NO_PROXY", "*")
@@ -87,6 +93,10 @@ impl Daemon {
         let (_, address) = line.split_once("address=").expect("the line names the address");
         daemon.address = address.split_whitespace().next().unwrap().parse().unwrap();
         daemon
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn client(&self) -> Client {

@@ -9,5 +9,6 @@ mod daemon;
 mod generations;
 mod http;
 mod lifecycle;
+mod projects;
 mod receiver;
 mod reload;

@@ -41,7 +41,7 @@ history: { memory: 24h, memory_limit: 512MiB }
 
 #[test]
 fn without_a_file_the_host_is_watched_and_pushes_are_taken() {
-    let config = Config::without_file(&Fixed::default());
+    let config = Config::without_file();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8001");
     assert_eq!(config.data_dir, PathBuf::from("data"));
     assert_eq!(config.collectors.iter().map(Collector::name).collect::<Vec<_>>(), ["host", "push"]);
