@@ -168,7 +168,7 @@ fn a_folder_that_does_not_exist_is_a_problem_that_says_what_to_do() {
 }
 
 #[test]
-fn init_makes_a_folder_that_check_accepts() {
+fn init_makes_a_folder_that_check_accepts_and_whose_tests_pass() {
     let parent = folder(&[]);
     let dir = parent.path().join("alerts");
     let (code, out, err) = larum(&["init", path(&dir)]);
@@ -176,7 +176,9 @@ fn init_makes_a_folder_that_check_accepts() {
     assert!(out.contains("rules/host.rhai") && out.contains("larum test --dir"), "{out}");
     let (code, out, _) = larum(&["check", "--dir", path(&dir)]);
     assert_eq!(code, ExitCode::SUCCESS, "{out}");
-    assert!(dir.join("rules/host.test.rhai").exists() && dir.join("channels/console.yaml").exists());
+    let (code, out, _) = larum(&["test", "--dir", path(&dir)]);
+    assert_eq!(code, ExitCode::SUCCESS, "{out}");
+    assert!(out.contains("2 passed, 0 failed"), "{out}");
 }
 
 #[test]
