@@ -167,6 +167,11 @@ fn http_settings(http: &Http) -> HttpSettings {
             .iter()
             .map(|(name, value)| (name.clone(), SecretString::from(value.expose().to_string())))
             .collect(),
+        method: http.method.clone(),
+        body: http.body.as_ref().map(|body| SecretString::from(body.expose().to_string())),
+        follow_redirects: http.follow_redirects,
+        verify_tls: http.verify_tls,
+        ca_pem: http.ca.as_ref().map(|pem| pem.expose().as_bytes().to_vec()),
         timeout: http.timeout,
         retries: http.retries,
         expect,
@@ -179,5 +184,37 @@ fn json_of(value: &Value) -> serde_json::Value {
         Value::Number(number) => (*number).into(),
         Value::Text(text) => text.as_ref().into(),
         Value::Bool(bool) => (*bool).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::config::{Config, Fixed};
+
+    #[test]
+    fn everything_that_is_said_of_a_service_reaches_its_probe() {
+        let text = "collectors: [{ type: http, name: a, url: 'http://a/', kind: site, method: PUT, body: ping, timeout: 2s,
+            retries: 3, follow_redirects: false, verify_tls: false, headers: { X-Key: k }, labels: { zone: eu },
+            expect: { status: [200, 204], body: { contains: ok, matches: '^o' }, json: { /n: 1 }, response_time: 1s } }]";
+        let config = Config::parse("larum.yaml", text, &Fixed::default()).unwrap();
+        let Some(Collector::Http(http)) = config.collectors.first() else { panic!("it is http") };
+        let HttpSettings { url, method, headers, body, expect, .. } = http_settings(http);
+        assert_eq!((url.expose_secret(), method.as_str()), ("http://a/", "PUT"));
+        assert_eq!((headers[0].0.as_str(), headers[0].1.expose_secret()), ("X-Key", "k"));
+        assert_eq!(body.as_ref().map(|body| body.expose_secret()), Some("ping"));
+        assert_eq!((expect.status.len(), expect.json.len()), (2, 1));
+        assert_eq!(expect.body_contains.as_deref(), Some("ok"));
+        assert!(expect.body_matches.is_some_and(|regex| regex.is_match("ok")));
+        assert_eq!(expect.response_time, Some(Duration::from_secs(1)));
+        let HttpSettings { name, kind, labels, timeout, retries, follow_redirects, verify_tls, .. } =
+            http_settings(http);
+        assert_eq!((&*name, &*kind, &*labels["zone"]), ("a", "site", "eu"));
+        assert_eq!((timeout, retries), (Duration::from_secs(2), 3));
+        assert!(!follow_redirects && !verify_tls);
     }
 }

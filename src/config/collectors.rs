@@ -61,6 +61,16 @@ pub struct Http {
     pub kind: Arc<str>,
     /// Where to ask.
     pub url: Text,
+    /// `GET` unless said.
+    pub method: String,
+    /// What is sent along.
+    pub body: Option<Text>,
+    /// Whether a redirect is followed, or is itself the answer.
+    pub follow_redirects: bool,
+    /// Whether the certificate of the service must hold.
+    pub verify_tls: bool,
+    /// Authorities to trust besides the system's, as PEM: `${file:ca.pem}`.
+    pub ca: Option<Text>,
     /// How often.
     pub every: Duration,
     /// One attempt that takes longer has failed.
@@ -142,6 +152,16 @@ pub(super) struct RawHttp {
     name: Spanned<String>,
     url: Spanned<Text>,
     #[serde(default)]
+    method: Option<Spanned<String>>,
+    #[serde(default)]
+    body: Option<Text>,
+    #[serde(default = "yes")]
+    follow_redirects: bool,
+    #[serde(default = "yes")]
+    verify_tls: bool,
+    #[serde(default)]
+    ca: Option<Spanned<Text>>,
+    #[serde(default)]
     kind: Option<Spanned<String>>,
     #[serde(default)]
     every: Option<Spanned<Period>>,
@@ -155,6 +175,10 @@ pub(super) struct RawHttp {
     headers: BTreeMap<String, Spanned<Text>>,
     #[serde(default)]
     labels: BTreeMap<Arc<str>, Spanned<String>>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[derive(Default, Deserialize)]
@@ -310,6 +334,14 @@ impl Check<'_> {
             }
         }
         self.url(&raw.url);
+        if let Some(method) = &raw.method
+            && reqwest::Method::from_bytes(method.value.as_bytes()).is_err()
+        {
+            self.refuse(method, format!("`{}` is no HTTP method", method.value));
+        }
+        if let Some(ca) = &raw.ca {
+            self.authorities(ca);
+        }
         for (name, value) in &raw.headers {
             let bad_name = reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err();
             if bad_name || reqwest::header::HeaderValue::from_str(value.value.expose()).is_err() {
@@ -328,9 +360,22 @@ impl Check<'_> {
             retries: u32::from(raw.retries),
             expect: self.expect(raw.expect),
             headers: raw.headers.into_iter().map(|(name, value)| (name, value.value)).collect(),
+            method: raw.method.map_or_else(|| "GET".to_string(), |method| method.value),
+            body: raw.body,
+            follow_redirects: raw.follow_redirects,
+            verify_tls: raw.verify_tls,
+            ca: raw.ca.map(|ca| ca.value),
             labels: raw.labels.into_iter().map(|(name, value)| (name, value.value.into())).collect(),
             name: raw.name.value.into(),
             url: raw.url.value,
+        }
+    }
+
+    fn authorities(&mut self, ca: &Spanned<Text>) {
+        let read = reqwest::Certificate::from_pem_bundle(ca.value.expose().as_bytes());
+        if !read.is_ok_and(|certificates| !certificates.is_empty()) {
+            let problem = self.document.place(ca).error("there is no certificate in PEM form here");
+            self.problems.push(problem.with_hint("write `ca: ${file:ca.pem}`, with the file's own path"));
         }
     }
 
