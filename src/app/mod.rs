@@ -53,7 +53,6 @@ use tokio::time::Instant;
 
 use crate::channels::{Stdout, Transport};
 use crate::config::Config;
-use crate::config::collectors::Collector;
 use crate::diagnostic::Diagnostic;
 use crate::engine::{Effects, Engine, Input, Settings};
 use crate::model::{Now, Time};
@@ -477,13 +476,12 @@ fn engine_settings(config: &Config, seed: u64) -> Settings {
 fn server_settings(config: &Config, address: SocketAddr) -> server::Settings {
     let own = address.ip().to_string();
     let hosts = config.allowed_hosts.iter().map(String::as_str).chain([own.as_str()]);
-    let mut settings = server::Settings { allowed_hosts: AllowedHosts::with(hosts), ..server::Settings::default() };
-    for collector in &config.collectors {
-        if let Collector::Push(push) = collector {
-            settings.max_body = push.max_body;
-        }
+    server::Settings {
+        allowed_hosts: AllowedHosts::with(hosts),
+        max_body: config.max_push_body(),
+        limits: config.wire_limits(),
+        ..server::Settings::default()
     }
-    settings
 }
 
 /// The seed of ids. A store that forgets at the stop needs a new one for each start: the engine counts firings anew, and

@@ -11,14 +11,14 @@ use tokio::time::Instant;
 use super::channel_files::ChannelFiles;
 use super::folder::{Believed, Layout, Settling};
 use super::problems::{Part, Problems};
-use crate::channels::{self, Configured, Texts};
+use crate::channels::{Configured, Texts};
 use crate::config::collectors::Collector;
-use crate::config::{self, Config, Process};
+use crate::config::{Config, Process};
 use crate::diagnostic::Diagnostic;
 use crate::model::{ChannelName, RuleName, Time};
 use crate::routing::Routing;
-use crate::rules::loader::{LastGood, Report, Settings};
-use crate::rules::{Defaults, Loader, Param, RuleSet};
+use crate::rules::loader::{LastGood, Report};
+use crate::rules::{Loader, RuleSet};
 use crate::store::{Record, Text};
 
 /// What must change after a look; what is `None` stays as it is.
@@ -106,7 +106,7 @@ impl Project {
             layout,
             problems,
             started_with: config.clone(),
-            loader: Loader::new("rules", rule_settings(&config, None), rules),
+            loader: Loader::new("rules", config.rule_settings(None), rules),
             config,
             config_text: None,
             config_problems: Vec::new(),
@@ -146,7 +146,7 @@ impl Project {
         config_problems.extend(self.config.check_channels(&self.channel_files.names()));
 
         if first || channels_changed || before.params != self.config.params || before.defaults != self.config.defaults {
-            self.loader.set_settings(rule_settings(&self.config, Some(self.channel_files.names())));
+            self.loader.set_settings(self.config.rule_settings(Some(self.channel_files.names())));
         }
         let (reading, rules_again) = self.rules_settling.take(self.layout.read_rules(), instant);
         let rules_before = self.loader.rules().clone();
@@ -228,30 +228,9 @@ impl Project {
     }
 }
 
-fn rule_settings(config: &Config, channels: Option<BTreeSet<ChannelName>>) -> Settings {
-    let param = |param: &config::Param| match param {
-        config::Param::Value(value) => Param::Value(value.clone()),
-        config::Param::Secret => Param::Secret,
-    };
-    let defaults = Defaults {
-        every: config.defaults.every.unwrap_or(Defaults::default().every),
-        cooldown: config.defaults.cooldown,
-        repeat: config.defaults.repeat,
-    };
-    Settings {
-        params: config.params.iter().map(|(name, value)| (name.clone(), param(value))).collect(),
-        defaults,
-        channels,
-    }
-}
-
 fn texts(config: &Config, started_with: &Config) -> Texts {
-    let locale = match config.locale {
-        config::Locale::En => channels::Locale::En,
-        config::Locale::ZhCn => channels::Locale::ZhCn,
-    };
     // The zone stays until a restart, so that messages and rules speak of the same hours.
-    Texts::new(locale, started_with.time_zone.clone())
+    Texts::new(config.locale, started_with.time_zone.clone())
 }
 
 fn log_report(report: &Report) {

@@ -67,7 +67,7 @@ pub(super) fn run(args: &RulesArgs, project: &ProjectArgs, ui: &mut Ui) -> Resul
 /// Loads the rules of a project as they would be loaded at start.
 pub(super) fn load(project: &Project, config: &Config) -> (Loader, Report) {
     let channels: BTreeSet<ChannelName> = project.channels.keys().cloned().collect();
-    let mut loader = Loader::new(FOLDER, config.rule_settings(channels), BTreeMap::new());
+    let mut loader = Loader::new(FOLDER, config.rule_settings(Some(channels)), BTreeMap::new());
     let inside = |name: &str| name.strip_prefix(FOLDER).and_then(|name| name.strip_prefix('/')).unwrap_or(name).into();
     let listing = project.rules.iter().map(|(name, text)| (inside(name), Ok(text.clone()))).collect();
     let report = loader.update(Time::EPOCH, Ok(listing));

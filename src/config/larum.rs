@@ -14,6 +14,7 @@ use super::settings::{RawDefaults, RawHistory, RawParam, RawRetry};
 use super::{Alerts, Defaults, Document, History, Limits, Locale, Log, Period, Place, Retry, Spanned, Surroundings};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::ChannelName;
+use crate::model::wire::WireLimits;
 use crate::routing::{Active, Matchers, Route, Routing};
 use crate::rules::{self, Params};
 
@@ -183,15 +184,15 @@ impl Config {
         Routing::new(routes, channels, self.time_zone.clone())
     }
 
-    /// What rules are loaded with, between the channels that exist.
-    pub fn rule_settings(&self, channels: BTreeSet<ChannelName>) -> rules::loader::Settings {
+    /// What rules are loaded with, between the channels that exist; `None` where these are not known yet.
+    pub fn rule_settings(&self, channels: Option<BTreeSet<ChannelName>>) -> rules::loader::Settings {
         let own = rules::Defaults::default();
         let defaults = rules::Defaults {
             every: self.defaults.every.unwrap_or(own.every),
             cooldown: self.defaults.cooldown,
             repeat: self.defaults.repeat,
         };
-        rules::loader::Settings { params: self.params.clone(), defaults, channels: Some(channels) }
+        rules::loader::Settings { params: self.params.clone(), defaults, channels }
     }
 
     /// Warnings about params that no rule reads; each comes with what may have been meant.
@@ -214,6 +215,21 @@ impl Config {
         }
     }
 
+    /// The bounds of one snapshot that is sent.
+    pub fn wire_limits(&self) -> WireLimits {
+        let Limits { max_fields, max_labels, max_name_bytes, max_text_bytes, .. } = self.limits;
+        WireLimits { max_fields, max_labels, max_name_bytes, max_text_bytes }
+    }
+
+    /// The largest body of a push, in bytes.
+    pub fn max_push_body(&self) -> usize {
+        let push = self.collectors.iter().find_map(|collector| match collector {
+            Collector::Push(push) => Some(push.max_body),
+            Collector::Host(_) | Collector::Http(_) => None,
+        });
+        push.unwrap_or(Push::default().max_body)
+    }
+
     /// What a running daemon cannot take over from a changed file: these keys keep their old values until a restart.
     pub fn needs_restart(&self, running: &Config) -> Vec<&'static str> {
         let pairs = [
@@ -225,6 +241,8 @@ impl Config {
             ("limits", self.limits != running.limits),
             ("forget_after", self.forget_after != running.forget_after),
             ("forget_firing_after", self.forget_firing_after != running.forget_firing_after),
+            ("retry", self.retry != running.retry),
+            ("max_body", self.max_push_body() != running.max_push_body()),
             ("allowed_hosts", self.allowed_hosts != running.allowed_hosts),
         ];
         pairs.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()

@@ -8,6 +8,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::yaml::Traced;
 use super::{Period, Size};
 use crate::model::Value;
+use crate::model::wire::WireLimits;
 use crate::rules::{Param, Repeat};
 
 /// `log`: what the daemon tells of itself on stderr.
@@ -92,7 +93,10 @@ impl<'de> Deserialize<'de> for RawParam {
 /// `defaults`: for collectors and rules that do not say otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Defaults {
-    /// How often collectors look and rules judge time itself; without it, each kind has its own default.
+    /// How often collectors look at what they watch, and how often rules judge time itself (`stale`, `hour()`, ..)
+    /// beside every snapshot; an `every` of a collector's or rule's own goes before it. Where it is not set, `host`
+    /// looks every 10 s, `http` every 15 s, and rules judge time as often as [`crate::rules::Defaults`] says. Pushes
+    /// come when they come.
     pub every: Option<Duration>,
     /// The least time between two firing notifications of one alert to one channel.
     pub cooldown: Duration,
@@ -215,13 +219,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        let limits = crate::history::Limits::default();
+        let (limits, wire) = (crate::history::Limits::default(), WireLimits::default());
         Limits {
             max_subjects: limits.max_subjects,
             max_fields: limits.max_fields,
-            max_labels: 64,
-            max_name_bytes: 256,
-            max_text_bytes: 4096,
+            max_labels: wire.max_labels,
+            max_name_bytes: wire.max_name_bytes,
+            max_text_bytes: wire.max_text_bytes,
         }
     }
 }

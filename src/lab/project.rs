@@ -12,9 +12,10 @@ use crate::channels::{self, Body, Configured, Texts};
 use crate::config::{self, Config, Surroundings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{Input, Settings};
+use crate::model::wire::WireLimits;
 use crate::model::{ChannelName, Notification, Now, Time, Value};
 use crate::routing::Routing;
-use crate::rules::{self, Loader, Param, RuleSet, Scope, loader};
+use crate::rules::{Loader, Param, RuleSet, Scope, loader};
 
 /// The seed of the lab's ids: they are the same wherever a test or a replay runs.
 const SEED: u64 = 0x006c_6172_756d;
@@ -61,6 +62,8 @@ pub struct Project {
     pub texts: Texts,
     /// What the engine is made with; the zone is also that of printed times.
     pub settings: Settings,
+    /// The bounds of one snapshot of a recording.
+    pub limits: WireLimits,
 }
 
 impl std::fmt::Debug for Project {
@@ -131,15 +134,7 @@ impl Project {
         }
         let names: BTreeSet<ChannelName> = files.channels.keys().cloned().collect();
         problems.extend(config.check_channels(&names));
-        let settings = loader::Settings {
-            params: config.params.iter().map(|(name, param)| (name.clone(), param_of(param))).collect(),
-            defaults: rules::Defaults {
-                every: config.defaults.every.unwrap_or(rules::Defaults::default().every),
-                cooldown: config.defaults.cooldown,
-                repeat: config.defaults.repeat,
-            },
-            channels: Some(names.clone()),
-        };
+        let settings = config.rule_settings(Some(names.clone()));
         let inside = |name: &Arc<str>| Arc::from(name.strip_prefix("rules/").unwrap_or(name));
         let texts = files.rules.iter().map(|(name, text)| (inside(name), Ok(text.clone()))).collect();
         let loader = Loader::new("rules", settings.clone(), BTreeMap::new());
@@ -158,7 +153,7 @@ impl Project {
             vocabulary,
             routing: Arc::new(config.routing(names)),
             channels,
-            texts: Texts::new(locale_of(config.locale), config.time_zone.clone()),
+            texts: Texts::new(config.locale, config.time_zone.clone()),
             settings: Settings {
                 seed: SEED,
                 forget_after: config.forget_after,
@@ -166,6 +161,7 @@ impl Project {
                 zone: config.time_zone.clone(),
                 limits: config.world_limits(),
             },
+            limits: config.wire_limits(),
         })
     }
 
@@ -244,19 +240,5 @@ impl Vocabulary {
             }
         }
         vocabulary
-    }
-}
-
-fn param_of(param: &config::Param) -> Param {
-    match param {
-        config::Param::Value(value) => Param::Value(value.clone()),
-        config::Param::Secret => Param::Secret,
-    }
-}
-
-const fn locale_of(locale: config::Locale) -> channels::Locale {
-    match locale {
-        config::Locale::En => channels::Locale::En,
-        config::Locale::ZhCn => channels::Locale::ZhCn,
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::engine::{Effects, Engine, Event, Input, RuleFault};
 use crate::history::{Batch, BatchReport, Refusal, Source};
-use crate::model::wire::{self, WireLimits, WireSnapshot};
+use crate::model::wire::{self, WireSnapshot};
 use crate::model::{ChannelName, EventKind, Now, RuleName, Snapshot, Time};
 
 use super::bench::{Bench, Observer};
@@ -102,7 +102,7 @@ pub fn replay(
             continue;
         }
         story.summary.lines += 1;
-        match wire::parse_line(&line, number, &WireLimits::default()) {
+        match wire::parse_line(&line, number, &project.limits) {
             _ if line.len() as u64 >= MAX_LINE => story.bad_line(number, "the line is longer than 16 MiB"),
             Ok(entry) => stage.take(number, entry, &mut story),
             Err(error) => story.bad_line(number, &error.reason),

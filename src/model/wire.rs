@@ -21,39 +21,22 @@ use crate::diagnostic::did_you_mean;
 /// The keys of a snapshot, in the order in which they are written.
 const KEYS: [&str; 7] = ["time", "arrived", "kind", "name", "labels", "fields", "gone"];
 
-/// Bounds of one snapshot, in bytes where it is a length.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Bounds of one snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireLimits {
-    /// The kind.
-    pub kind: usize,
-    /// The name.
-    pub name: usize,
-    /// How many labels.
-    pub labels: usize,
-    /// The name of a label, and of a field.
-    pub label_name: usize,
-    /// The value of a label.
-    pub label_value: usize,
     /// How many fields.
-    pub fields: usize,
-    /// The name of a field: a scraped one carries its bucket, so it is longer than a label's.
-    pub field_name: usize,
-    /// The text of a field.
-    pub text: usize,
+    pub max_fields: usize,
+    /// How many labels.
+    pub max_labels: usize,
+    /// Bytes of the kind, the name, a label's name and a field's name.
+    pub max_name_bytes: usize,
+    /// Bytes of a label's value, and of a field's text.
+    pub max_text_bytes: usize,
 }
 
 impl Default for WireLimits {
     fn default() -> WireLimits {
-        WireLimits {
-            kind: 64,
-            name: 512,
-            labels: 64,
-            label_name: 64,
-            label_value: 1024,
-            fields: 1000,
-            field_name: 256,
-            text: 4096,
-        }
+        WireLimits { max_fields: 1000, max_labels: 64, max_name_bytes: 256, max_text_bytes: 4096 }
     }
 }
 
@@ -247,7 +230,7 @@ impl<'de> Visitor<'de> for SnapshotVisitor<'_> {
                 "kind" => once(&mut kind, "kind", check_kind(&map.next_value_seed(Text("`kind`"))?, limits)?)?,
                 "name" => {
                     let text = map.next_value_seed(Text("`name`"))?;
-                    once(&mut name, "name", check_name("name", &text, limits.name)?)?;
+                    once(&mut name, "name", check_name("name", &text, limits.max_name_bytes)?)?;
                 }
                 "labels" => once(&mut labels, "labels", map.next_value_seed(LabelsSeed { limits })?)?,
                 "fields" => once(&mut fields, "fields", map.next_value_seed(FieldsSeed { limits })?)?,
@@ -307,7 +290,7 @@ fn check_kind<E: de::Error>(kind: &str, limits: &WireLimits) -> Result<Arc<str>,
             shown(kind)
         )));
     }
-    check_name("kind", kind, limits.kind)
+    check_name("kind", kind, limits.max_name_bytes)
 }
 
 /// Names are not empty, not too long, and without control characters, which could forge lines and hide text.
@@ -384,19 +367,19 @@ impl<'de> Visitor<'de> for LabelsSeed<'_> {
         let limits = self.limits;
         let mut labels = Labels::new();
         while let Some(label) = map.next_key_seed(Text("a label's name"))? {
-            let label = check_name("label", &label, limits.label_name)?;
+            let label = check_name("label", &label, limits.max_name_bytes)?;
             let value = map.next_value_seed(ValueSeed { of: "label", name: &label })?;
             let Some(Value::Text(value)) = value else {
                 let hint = "the value of a label is text: write it in quotes";
                 return Err(de::Error::custom(format_args!("label `{label}` is not text ({hint})")));
             };
-            check_length("label value", &value, limits.label_value)?;
+            check_length("label value", &value, limits.max_text_bytes)?;
             check_controls("label value", &value)?;
             if labels.insert(label.clone(), value).is_some() {
                 return Err(de::Error::custom(format_args!("label `{label}` is there twice")));
             }
-            if labels.len() > limits.labels {
-                return Err(de::Error::custom(format_args!("more than {} labels", limits.labels)));
+            if labels.len() > limits.max_labels {
+                return Err(de::Error::custom(format_args!("more than {} labels", limits.max_labels)));
             }
         }
         Ok(labels)
@@ -423,22 +406,22 @@ impl<'de> Visitor<'de> for FieldsSeed<'_> {
         let limits = self.limits;
         let mut fields: BTreeMap<Arc<str>, Option<Value>> = BTreeMap::new();
         while let Some(field) = map.next_key_seed(Text("a field's name"))? {
-            let field = check_name("field", &field, limits.field_name)?;
+            let field = check_name("field", &field, limits.max_name_bytes)?;
             let value = map.next_value_seed(ValueSeed { of: "field", name: &field })?;
             if let Some(Value::Text(text)) = &value
-                && text.len() > limits.text
+                && text.len() > limits.max_text_bytes
             {
                 return Err(de::Error::custom(format_args!(
                     "the text of field `{field}` has {} bytes, at most {} are allowed",
                     text.len(),
-                    limits.text
+                    limits.max_text_bytes
                 )));
             }
             if fields.insert(field.clone(), value).is_some() {
                 return Err(de::Error::custom(format_args!("field `{field}` is there twice")));
             }
-            if fields.len() > limits.fields {
-                return Err(de::Error::custom(format_args!("more than {} fields", limits.fields)));
+            if fields.len() > limits.max_fields {
+                return Err(de::Error::custom(format_args!("more than {} fields", limits.max_fields)));
             }
         }
         Ok(fields.into_iter().filter_map(|(field, value)| Some((field, value?))).collect())

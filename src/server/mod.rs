@@ -31,6 +31,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use crate::model::wire::WireLimits;
 use error::ApiError;
 
 /// What can be set of the server.
@@ -44,6 +45,8 @@ pub struct Settings {
     pub max_bodies: usize,
     /// The most entries of one push.
     pub max_entries: usize,
+    /// The bounds of one entry.
+    pub limits: WireLimits,
     /// A request must be read and answered within this time.
     pub request_timeout: Duration,
     /// After how long without a snapshot a pushed subject is stale.
@@ -57,6 +60,7 @@ impl Default for Settings {
             max_body: 64 << 20,
             max_bodies: 256 << 20,
             max_entries: 500_000,
+            limits: WireLimits::default(),
             request_timeout: Duration::from_secs(30),
             push_stale_after: Duration::from_secs(300),
         }

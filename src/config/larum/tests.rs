@@ -92,6 +92,32 @@ fn expectations_are_read_in_all_their_forms() {
 }
 
 #[test]
+fn how_a_service_is_asked_can_be_said() {
+    let plain = http("");
+    assert_eq!((plain.method.as_str(), plain.body, plain.ca), ("GET", None, None));
+    assert!(plain.follow_redirects && plain.verify_tls);
+    let asked = http("method: POST, body: '{}', follow_redirects: false, verify_tls: false");
+    assert_eq!((asked.method.as_str(), asked.body), ("POST", Some(Text::public("{}"))));
+    assert!(!asked.follow_redirects && !asked.verify_tls);
+    check_problems(
+        "collectors: [{ type: http, name: a, url: 'http://a/', method: G T, ca: nothing }]",
+        &[
+            "1:63: error: `G T` is no HTTP method",
+            "1:72: error: there is no certificate in PEM form here (write `ca: ${file:ca.pem}`, with the file's own path)",
+        ],
+    );
+}
+
+#[test]
+fn the_limits_bound_what_is_pushed() {
+    let config = parse("limits: { max_labels: 2, max_name_bytes: 8, max_text_bytes: 16, max_fields: 3 }").unwrap();
+    let wanted = WireLimits { max_fields: 3, max_labels: 2, max_name_bytes: 8, max_text_bytes: 16 };
+    assert_eq!((config.wire_limits(), config.world_limits().max_fields), (wanted, 3));
+    assert_eq!(parse("").unwrap().wire_limits(), WireLimits::default());
+    assert_eq!(parse("collectors: [{ type: push, max_body: 1MiB }]").unwrap().max_push_body(), 1 << 20);
+}
+
+#[test]
 fn defaults_hold_for_collectors_that_do_not_say_otherwise() {
     let config = parse("defaults: { every: 1m, repeat: never }").unwrap();
     let Collector::Host(host) = &config.collectors[0] else { panic!("the first is the host") };
@@ -177,7 +203,10 @@ fn the_routing_of_a_file_routes() {
 #[test]
 fn a_changed_address_or_folder_needs_a_restart_and_a_changed_route_does_not() {
     let running = parse("").unwrap();
-    assert_eq!(parse("listen: 127.0.0.1:9000\ndata_dir: d").unwrap().needs_restart(&running), ["listen", "data_dir"]);
+    let needs_restart = |text: &str| parse(text).unwrap().needs_restart(&running);
+    assert_eq!(needs_restart("listen: 127.0.0.1:9000\ndata_dir: d"), ["listen", "data_dir"]);
+    assert_eq!(needs_restart("limits: { max_labels: 1 }\nretry: { for: 1h }"), ["limits", "retry"]);
+    assert_eq!(needs_restart("collectors: [{ type: push, max_body: 1MiB }]"), ["max_body"]);
     assert!(
         parse("routes: [{ to: [a] }]\nparams: { a: 1 }\ncollectors: []").unwrap().needs_restart(&running).is_empty()
     );

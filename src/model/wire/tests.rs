@@ -143,13 +143,13 @@ fn lengths_and_counts_are_bounded() {
     let long = |n: usize| "x".repeat(n);
     let many = |n: usize, value: &str| (0..n).map(|i| format!("\"f{i}\":{value}")).collect::<Vec<_>>().join(",");
     let cases = [
-        (format!(r#"{{"kind":"{}","name":"a","fields":{{}}}}"#, long(64)), true),
-        (format!(r#"{{"kind":"{}","name":"a","fields":{{}}}}"#, long(65)), false),
-        (format!(r#"{{"kind":"s","name":"{}","fields":{{}}}}"#, long(512)), true),
-        (format!(r#"{{"kind":"s","name":"{}","fields":{{}}}}"#, long(513)), false),
+        (format!(r#"{{"kind":"{}","name":"a","fields":{{}}}}"#, long(256)), true),
+        (format!(r#"{{"kind":"{}","name":"a","fields":{{}}}}"#, long(257)), false),
+        (format!(r#"{{"kind":"s","name":"{}","fields":{{}}}}"#, long(256)), true),
+        (format!(r#"{{"kind":"s","name":"{}","fields":{{}}}}"#, long(257)), false),
         (format!(r#"{{"kind":"s","name":"a","fields":{{"x":"{}"}}}}"#, long(4096)), true),
         (format!(r#"{{"kind":"s","name":"a","fields":{{"x":"{}"}}}}"#, long(4097)), false),
-        (format!(r#"{{"kind":"s","name":"a","labels":{{"x":"{}"}},"fields":{{}}}}"#, long(1025)), false),
+        (format!(r#"{{"kind":"s","name":"a","labels":{{"x":"{}"}},"fields":{{}}}}"#, long(4097)), false),
         (format!(r#"{{"kind":"s","name":"a","fields":{{{}}}}}"#, many(1000, "1")), true),
         (format!(r#"{{"kind":"s","name":"a","fields":{{{}}}}}"#, many(1001, "1")), false),
         (format!(r#"{{"kind":"s","name":"a","labels":{{{}}},"fields":{{}}}}"#, many(65, "\"v\"")), false),

@@ -19,13 +19,19 @@ pub(super) struct Entries {
 }
 
 /// Reads all entries, unless there are more than `max`.
-pub(super) fn read(body: &[u8], max: usize, now: Now, is_reserved: impl Fn(&str) -> bool) -> Result<Entries, ApiError> {
+pub(super) fn read(
+    body: &[u8],
+    max: usize,
+    limits: &WireLimits,
+    now: Now,
+    is_reserved: impl Fn(&str) -> bool,
+) -> Result<Entries, ApiError> {
     if exceeds(body, max) {
         return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the push has more than {max} entries"))
             .hint("send smaller batches"));
     }
     let mut entries = Entries { snapshots: Vec::new(), places: Vec::new(), refused: Vec::new() };
-    for (index, entry) in wire::parse(body, &WireLimits::default()).into_iter().enumerate() {
+    for (index, entry) in wire::parse(body, limits).into_iter().enumerate() {
         match entry {
             Err(error) => entries.refused.push(RefusedDto { index: error.index, error: error.reason }),
             Ok(snapshot) if is_reserved(&snapshot.subject.kind) => {
@@ -85,7 +91,7 @@ mod tests {
     #[test]
     fn refused_entries_keep_their_place_among_all() {
         let body = format!("[{}, 3, {}, {}]", entry("a"), entry("host"), entry("b"));
-        let entries = read(body.as_bytes(), 10, NOW, |kind| kind == "host").unwrap();
+        let entries = read(body.as_bytes(), 10, &WireLimits::default(), NOW, |kind| kind == "host").unwrap();
         assert_eq!(entries.places, [0, 3]);
         let places: Vec<usize> = entries.refused.iter().map(|refused| refused.index).collect();
         assert_eq!(places, [1, 2]);
@@ -99,10 +105,10 @@ mod tests {
         let array = format!("[{}]", three.join(","));
         let lines = three.join("\n\n");
         for body in [array.as_str(), lines.as_str(), "[0,0,0]", "{\n{\n{\n"] {
-            assert!(read(body.as_bytes(), 3, NOW, |_| false).is_ok(), "{body}");
-            assert!(read(body.as_bytes(), 2, NOW, |_| false).is_err(), "{body}");
+            assert!(read(body.as_bytes(), 3, &WireLimits::default(), NOW, |_| false).is_ok(), "{body}");
+            assert!(read(body.as_bytes(), 2, &WireLimits::default(), NOW, |_| false).is_err(), "{body}");
         }
         let over_lines = "{\n\"kind\":\"a\",\n\"name\":\"b\",\n\"fields\":{}\n}";
-        assert_eq!(read(over_lines.as_bytes(), 1, NOW, |_| false).unwrap().snapshots.len(), 1);
+        assert_eq!(read(over_lines.as_bytes(), 1, &WireLimits::default(), NOW, |_| false).unwrap().snapshots.len(), 1);
     }
 }

@@ -73,13 +73,13 @@ pub(super) async fn snapshots(
 
 /// From the bytes of a body to entries.
 fn parse(shared: &Shared, encoding: Encoding, received: Received) -> Result<Entries, ApiError> {
-    let Settings { max_body, max_entries, .. } = *shared.settings;
+    let Settings { max_body, max_entries, limits, .. } = *shared.settings;
     let received = match encoding {
         Encoding::Identity => received,
         Encoding::Gzip => body::inflate(&shared.bodies, max_body, &received)?,
     };
     let intake = Arc::clone(&shared.intake);
-    entries::read(&received.bytes, max_entries, intake.now(), |kind| intake.is_reserved(kind))
+    entries::read(&received.bytes, max_entries, &limits, intake.now(), |kind| intake.is_reserved(kind))
 }
 
 fn answer(receipt: &PushReceipt, mut refused: Vec<RefusedDto>) -> Response {
