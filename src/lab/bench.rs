@@ -76,6 +76,11 @@ impl Bench {
         &self.engine
     }
 
+    /// The engine, at the end of the story.
+    pub fn into_engine(self) -> Engine {
+        self.engine
+    }
+
     /// Moves the clock, and steps everything that is due on the way, up to and including `time`.
     ///
     /// # Errors

@@ -1,1 +1,93 @@
-//! The simulator: random stories on the real engine, judged by a model of a few dozen lines.
+//! The simulator: random rules and random stories on the real engine, judged by a model that knows nothing of it.
+//!
+//! A failure prints its seed; `LARUM_SIM_SEED=<seed> cargo test simulator` tells that one story again and prints
+//! it, and `LARUM_SIM_STORIES=<n>` tells more of them.
+
+mod grammar;
+mod judge;
+mod random;
+mod story;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use judge::Judge;
+use random::Random;
+use story::{Step, Telling};
+
+/// The channels that there are.
+const CHANNELS: [&str; 3] = ["a", "b", "c"];
+/// How many stories are told.
+const N_STORIES: u64 = 10_000;
+/// So many stories share their rules: compiling is slower than judging.
+const STORIES_PER_POOL: u64 = 250;
+
+/// Tells one story in all ways that must agree.
+fn tell(seed: u64, pool: &grammar::Pool, routings: &[std::sync::Arc<crate::routing::Routing>]) -> Result<u64, String> {
+    let story = story::write(&mut Random::new(seed), pool, routings, true);
+    let (steps, engine) = story::tell(&story, seed, Telling::Receivers);
+    if number("LARUM_SIM_SEED").is_some() {
+        story.iter().for_each(|chapter| println!("{chapter:?}"));
+        steps.iter().filter(|step| step.has_something()).for_each(|step| println!("{step:?}"));
+    }
+    Judge::judge(&steps, &engine)?;
+    if seed.is_multiple_of(8) {
+        let (again, _) = story::tell(&story, seed, Telling::Receivers);
+        same("a second telling", log(&steps), log(&again))?;
+        let story = story::write(&mut Random::new(seed), pool, routings, false);
+        let (prompt, _) = story::tell(&story, seed, Telling::Unanswered);
+        let (late, _) = story::tell(&story, seed, Telling::Overslept);
+        same("a telling that overslept", log(&prompt), log(&late))?;
+    }
+    Ok(steps.iter().map(|step| step.notifications.len() as u64).sum())
+}
+
+/// Everything that happened, line by line.
+fn log(steps: &[Step]) -> Vec<String> {
+    let events = steps.iter().flat_map(|step| &step.events).map(|event| format!("{event:?}"));
+    let sent = steps.iter().flat_map(|step| &step.notifications).map(|(notification, _)| format!("{notification:?}"));
+    events.chain(sent).collect()
+}
+
+fn same(what: &str, one: Vec<String>, other: Vec<String>) -> Result<(), String> {
+    let first = one.iter().zip(&other).find(|(a, b)| a != b);
+    match first {
+        Some((a, b)) => Err(format!("{what} differs:\n{a}\n{b}")),
+        None if one.len() != other.len() => Err(format!("{what} has {} lines instead of {}", other.len(), one.len())),
+        None => Ok(()),
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+}
+
+#[test]
+fn what_must_hold_of_every_story_holds_of_ten_thousand_random_ones() {
+    let one = number("LARUM_SIM_SEED");
+    let n_stories = number("LARUM_SIM_STORIES").unwrap_or(N_STORIES);
+    let (next, n_sent) = (AtomicU64::new(0), AtomicU64::new(0));
+    let work = || {
+        let routings = story::routings();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let seeds = match one {
+                Some(seed) if index == 0 => seed..seed + 1,
+                None if index * STORIES_PER_POOL < n_stories => {
+                    index * STORIES_PER_POOL..((index + 1) * STORIES_PER_POOL).min(n_stories)
+                }
+                _ => return,
+            };
+            let pool = grammar::pool(&mut Random::new(seeds.start / STORIES_PER_POOL));
+            for seed in seeds {
+                match tell(seed, &pool, &routings) {
+                    Ok(n) => n_sent.fetch_add(n, Ordering::Relaxed),
+                    Err(error) => panic!("LARUM_SIM_SEED={seed}: {error}"),
+                };
+            }
+        }
+    };
+    let n_threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
+    std::thread::scope(|scope| (0..n_threads).for_each(|_| drop(scope.spawn(work))));
+    let n_sent = n_sent.into_inner();
+    assert!(one.is_some() || n_sent > n_stories, "the stories are about something: {n_sent} notifications");
+}

@@ -1,0 +1,240 @@
+//! Random stories: snapshots, edits of rules and routes, gaps, clock jumps, slow and dead receivers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::grammar::{NAMES, Pool};
+use super::random::Random;
+use crate::config::{Config, Fixed};
+use crate::engine::{Effects, Engine, Event, Input, Outcome, Settings};
+use crate::history::{Batch, Source};
+use crate::lab::bench::{Arrival, Bench};
+use crate::model::{Labels, Notification, Now, Snapshot, SubjectKey, Time, Value};
+use crate::routing::Routing;
+use crate::rules::RuleSet;
+
+const START: Time = Time::from_micros(1_767_571_200_000_000);
+/// After the last input: longer than any cooldown and delay that could hold something back, one after the other.
+const AFTERMATH: Duration = Duration::from_secs(25 * 60);
+
+/// One input and when it comes.
+#[derive(Clone, Debug)]
+pub(super) struct Chapter {
+    time: Time,
+    wall_offset: i64,
+    input: Input,
+}
+
+/// What a step did; notifications with the time of their end.
+pub(super) struct Step {
+    pub(super) time: Time,
+    pub(super) rules: Arc<RuleSet>,
+    /// The subjects that are not forgotten, and their zones.
+    pub(super) known: BTreeSet<Arc<str>>,
+    pub(super) events: Vec<Event>,
+    pub(super) notifications: Vec<(Notification, Time)>,
+}
+
+impl Step {
+    /// Whether there is anything to tell of it.
+    pub(super) fn has_something(&self) -> bool {
+        !self.events.is_empty() || !self.notifications.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.time)?;
+        for event in &self.events {
+            write!(f, "\n    {} {:?} {} of {} {}", event.kind, event.reason, event.firing, event.rule, event.subject)?;
+        }
+        for (notification, arrival) in &self.notifications {
+            write!(f, "\n    -> {} until {arrival}:", notification.channel)?;
+            for note in &notification.alerts {
+                write!(f, " [{} {} {} of {} {}]", note.event, note.level, note.id, note.rule, note.subject)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a story is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// With receivers that are quick, slow or dead.
+    Receivers,
+    /// Nobody ever answers, and every deadline is stepped at its time.
+    Unanswered,
+    /// Nobody ever answers, and deadlines wait for the next input.
+    Overslept,
+}
+
+pub(super) fn routings() -> Vec<Arc<Routing>> {
+    let texts = [
+        "routes: [{ to: [a, b] }]",
+        "routes: [{ match: { level: \">=error\" }, to: [b], continue: true }, { to: [a] }]",
+        "routes: [{ match: { rule: one }, to: [c] }, { to: [a], active: \"Mon-Sun 00:10-00:30\" }]",
+        "routes: [{ match: { level: critical }, to: [a] }]",
+    ];
+    let routing = |text| {
+        let config = Config::parse("larum.yaml", text, &Fixed::default()).unwrap();
+        Arc::new(config.routing(super::CHANNELS.map(Into::into)))
+    };
+    texts.into_iter().map(routing).collect()
+}
+
+/// Writes a story. The last chapters switch alerting on and open all routes, so that everything owed must be told.
+pub(super) fn write(
+    random: &mut Random,
+    pool: &Pool,
+    routings: &[Arc<Routing>],
+    with_clock_jumps: bool,
+) -> Vec<Chapter> {
+    let mut time = START;
+    let mut wall_offset = 0;
+    let mut chapters = vec![
+        Chapter { time, wall_offset, input: Input::Routing(routings[random.below(2) as usize].clone()) },
+        Chapter { time, wall_offset, input: Input::Rules(rules(random, pool)) },
+    ];
+    for _ in 0..15 + random.below(25) {
+        time = time + gap(random);
+        if with_clock_jumps && random.percent(3) {
+            wall_offset = random.below(7200) as i64 * 1_000_000 - 3_600_000_000;
+        }
+        let input = match random.below(100) {
+            0..8 => Input::Rules(rules(random, pool)),
+            8..12 => Input::Routing(routings[random.below(routings.len() as u64) as usize].clone()),
+            12..15 => Input::Alerting(random.percent(60)),
+            15..17 => Input::Forget(subject(random)),
+            _ => Input::Batch(batch(random, time)),
+        };
+        chapters.push(Chapter { time, wall_offset, input });
+    }
+    chapters.push(Chapter { time, wall_offset, input: Input::Alerting(true) });
+    chapters.push(Chapter { time, wall_offset, input: Input::Routing(routings[0].clone()) });
+    chapters
+}
+
+/// Tells a story to an engine. Gives all steps, and the engine as it is in the end.
+pub(super) fn tell(story: &[Chapter], seed: u64, telling: Telling) -> (Vec<Step>, Engine) {
+    let settings = Settings {
+        seed,
+        forget_after: Duration::from_secs(20 * 60),
+        forget_firing_after: Duration::from_secs(3600),
+        zone: jiff::tz::TimeZone::UTC,
+        limits: crate::history::Limits::default(),
+    };
+    let mut bench = Bench::new(settings, Now::at(START));
+    let mut receivers = Random::new(seed ^ 0xde11);
+    let (sender, arrivals) = std::sync::mpsc::channel();
+    bench.deliver_by(Box::new(move |_| {
+        let arrival = match (telling, receivers.below(10)) {
+            (Telling::Unanswered | Telling::Overslept, _) => Arrival::Never,
+            (Telling::Receivers, 0..5) => Arrival::After(Duration::ZERO, Outcome::Delivered),
+            (Telling::Receivers, 5..8) => Arrival::After(secs(receivers.below(400)), Outcome::Delivered),
+            (Telling::Receivers, _) => Arrival::After(secs(receivers.below(900)), Outcome::Dead),
+        };
+        sender.send(arrival.clone()).unwrap();
+        arrival
+    }));
+    let mut steps = Vec::new();
+    let mut observe = |engine: &Engine, effects: Effects| {
+        let end = |_: &Notification| match arrivals.recv().unwrap() {
+            Arrival::After(length, _) => effects.now.time + length,
+            Arrival::Never => Time::MAX,
+        };
+        let notifications = effects.notifications.iter().map(|n| (n.clone(), end(n))).collect();
+        let rules = Arc::new(engine.rules().clone());
+        let known = known(engine);
+        steps.push(Step { time: effects.now.time, rules, known, events: effects.events, notifications });
+    };
+    let no_stop = || Ok::<(), std::convert::Infallible>(());
+    for Chapter { time, wall_offset, input } in story {
+        match telling {
+            Telling::Overslept => bench.oversleep(*time),
+            Telling::Receivers | Telling::Unanswered => bench.advance(*time, &mut observe, no_stop).unwrap(),
+        }
+        bench.set_wall_offset(*wall_offset);
+        bench.feed(input.clone(), &mut observe);
+    }
+    let end = bench.now().time + AFTERMATH;
+    match telling {
+        Telling::Overslept => {
+            bench.oversleep(end);
+            bench.feed(Input::Tick, &mut observe);
+        }
+        Telling::Receivers | Telling::Unanswered => bench.advance(end, &mut observe, no_stop).unwrap(),
+    }
+    (steps, bench.into_engine())
+}
+
+/// The names of alerts that are about something which the engine has not forgotten.
+fn known(engine: &Engine) -> BTreeSet<Arc<str>> {
+    let world = engine.world();
+    let subjects = world.of_kind("k").filter_map(|id| world.subject(id));
+    let names = subjects.flat_map(|subject| {
+        let zone = subject.labels.get("zone").map(|zone| format!("zone={zone}").into());
+        zone.into_iter().chain([subject.key.name.clone()])
+    });
+    names.chain(["all".into()]).collect()
+}
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn gap(random: &mut Random) -> Duration {
+    match random.below(100) {
+        0..10 => Duration::ZERO,
+        10..75 => secs(1 + random.below(30)),
+        75..99 => secs(30 + random.below(180)),
+        _ => secs(600 + random.below(3600)),
+    }
+}
+
+/// One variant of each rule, or none.
+fn rules(random: &mut Random, pool: &Pool) -> Arc<RuleSet> {
+    let mut rules = RuleSet { generation: random.next(), ..RuleSet::default() };
+    for name in NAMES {
+        if random.percent(85) {
+            let variant = pool[name][random.below(pool[name].len() as u64) as usize].clone();
+            rules.rules.insert(name.into(), variant);
+        }
+    }
+    Arc::new(rules)
+}
+
+fn subject(random: &mut Random) -> SubjectKey {
+    SubjectKey::new("k", random.pick(&["p", "q", "r", "s"]))
+}
+
+fn batch(random: &mut Random, now: Time) -> Batch {
+    let snapshots = (0..1 + random.below(3)).map(|_| snapshot(random, now)).collect();
+    let complete = if random.percent(3) { vec!["k".into()] } else { Vec::new() };
+    Batch { source: Source { name: "simulator".into(), stale_after: secs(60) }, snapshots, complete }
+}
+
+fn snapshot(random: &mut Random, now: Time) -> Snapshot {
+    let subject = subject(random);
+    let zone = if matches!(&*subject.name, "p" | "q") != random.percent(3) { "e" } else { "w" };
+    let time = match random.below(100) {
+        0..4 => now - secs(random.below(120)),
+        4..8 => now + secs(random.below(40)),
+        _ => now,
+    };
+    let mut fields = std::collections::BTreeMap::new();
+    let gone = random.percent(4);
+    let mut field = |random: &mut Random, percent: u64, name: &str, value: Value| {
+        if !gone && random.percent(percent) {
+            fields.insert(Arc::from(name), value);
+        }
+    };
+    let (x, y, z) = (random.below(11) as f64, random.percent(70), random.below(3) as f64);
+    field(random, 93, "x", Value::Number(x));
+    field(random, 80, "y", Value::Bool(y));
+    field(random, 80, "z", Value::Number(z));
+    let t = if random.percent(85) { Value::Number(x) } else { Value::from("text") };
+    field(random, 80, "t", t);
+    Snapshot { subject, time, labels: Labels::from([("zone".into(), zone.into())]), fields, gone }
+}
