@@ -153,7 +153,7 @@ pub(super) fn tell(story: &[Chapter], seed: u64, telling: Telling) -> (Vec<Step>
     for Chapter { time, wall_offset, input } in story {
         match telling {
             Telling::Overslept => bench.oversleep(*time),
-            Telling::Receivers | Telling::Unanswered => bench.advance(*time, &mut observe, no_stop).unwrap(),
+            Telling::Receivers | Telling::Unanswered => bench.approach(*time, &mut observe, no_stop).unwrap(),
         }
         bench.set_wall_offset(*wall_offset);
         bench.feed(input.clone(), &mut observe);
