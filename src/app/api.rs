@@ -123,7 +123,7 @@ impl View for Api {
             let mut alerts: Vec<AlertDto> = self
                 .ask(|engine, now| {
                     let alerts = engine.alerts().filter(|view| view.alert.state() != "inactive");
-                    alerts.map(|view| alert_document(engine.world(), view.rule, view.alert, now)).collect()
+                    alerts.map(|view| alert_document(engine, view.rule, view.alert, now)).collect()
                 })
                 .await?;
             let told = self.told();
@@ -199,7 +199,7 @@ impl Api {
 
     fn channel_documents(&self) -> Vec<ChannelDto> {
         let document = |(name, figures): (ChannelName, super::delivery::ChannelFigures)| ChannelDto {
-            file: format!("channels/{name}.yaml"),
+            file: figures.file.to_string(),
             name: name.to_string(),
             channel_type: figures.kind.to_string(),
             owed: figures.owed,
@@ -302,12 +302,12 @@ fn rule_document(view: &RuleView<'_>, now: Now) -> RuleDto {
         firing: view.firing,
         evaluations: counts.fire + counts.clear + counts.no_data + counts.error,
         errors: counts.error,
-        mean_seconds: None,
         runbook: rule.runbook.as_ref().map(ToString::to_string),
     }
 }
 
-fn alert_document(world: &World, rule: &Rule, alert: &Alert, now: Now) -> AlertDto {
+fn alert_document(engine: &Engine, rule: &Rule, alert: &Alert, now: Now) -> AlertDto {
+    let world = engine.world();
     let mut labels = match &alert.group {
         Some(group) => group.clone(),
         None => {
@@ -325,6 +325,7 @@ fn alert_document(world: &World, rule: &Rule, alert: &Alert, now: Now) -> AlertD
         Standing::Failed(fault) => Some(fault.message.clone()),
         Standing::Unjudged | Standing::Judged(_) | Standing::Excluded | Standing::NotConcerned(_) => None,
     };
+    let held = engine.holds(now, rule, alert).into_iter();
     AlertDto {
         id: firing.map(|firing| firing.id.to_string()),
         rule: rule.name.to_string(),
@@ -337,7 +338,7 @@ fn alert_document(world: &World, rule: &Rule, alert: &Alert, now: Now) -> AlertD
         message: firing.map(|firing| firing.message.clone()).or(problem),
         values,
         told: Vec::new(),
-        held: BTreeMap::new(),
+        held: held.map(|(channel, hold)| (channel.to_string(), hold.reason().to_string())).collect(),
         not_judged_since: alert.not_judged_since.map(|since| now.wall_of(since)),
     }
 }

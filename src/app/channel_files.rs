@@ -135,4 +135,10 @@ mod tests {
         assert_eq!(take(&mut channels, &two).unwrap(), ["ops webhook"]);
         assert_eq!(&*channels.problems()[0].file, "channels/ops.yml");
     }
+
+    #[test]
+    fn a_channel_knows_its_file_by_its_real_name() {
+        let made = ChannelFiles::default().take(&files(&[("ops.yml", HOOK)]), &Fixed::default(), false).unwrap();
+        assert_eq!(&**made[0].file(), "channels/ops.yml");
+    }
 }

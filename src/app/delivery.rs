@@ -30,6 +30,8 @@ impl outbox::Clock for Clock {
 /// What a channel is owed, and what became of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ChannelFigures {
+    /// The file that configures it.
+    pub(super) file: Arc<str>,
     /// Its kind.
     pub(super) kind: &'static str,
     /// Notifications that were decided for it, sent or not.
@@ -103,11 +105,11 @@ impl Deliveries {
     /// Makes these the channels there are, and starts the workers of new ones.
     pub(super) fn set_channels(&self, channels: Vec<Configured>, texts: &Texts, group: &Group, grace: Duration) {
         let mut state = self.state();
-        let kinds: Vec<_> = channels.iter().map(|channel| (channel.name().clone(), channel.kind())).collect();
-        let gone = |name: &ChannelName| !kinds.iter().any(|(known, _)| known == name);
-        state.figures.retain(|name, figures| !gone(name) || figures.waiting > 0);
-        for (name, kind) in &kinds {
-            state.figures.entry(name.clone()).or_default().kind = kind;
+        let exists = |name: &ChannelName| channels.iter().any(|channel| channel.name() == name);
+        state.figures.retain(|name, figures| exists(name) || figures.waiting > 0);
+        for channel in &channels {
+            let figures = state.figures.entry(channel.name().clone()).or_default();
+            (figures.kind, figures.file) = (channel.kind(), channel.file().clone());
         }
         match &mut state.way {
             Way::Printed { channels: known, texts: words } => (*known, *words) = (channels, texts.clone()),

@@ -65,7 +65,7 @@ fn read(document: &Document, label: &Arc<str>, name: &ChannelName) -> Result<Con
     match (built, common) {
         (Ok(channel), Some((template, timeout))) if problems.is_empty() => {
             let timeout = timeout.unwrap_or(channel.default_timeout());
-            Ok(Configured { name: name.clone(), kind: kind.name, channel, template, timeout })
+            Ok(Configured { name: name.clone(), file: label.clone(), kind: kind.name, channel, template, timeout })
         }
         (built, _) => {
             problems.extend(built.err().unwrap_or_default());

@@ -108,6 +108,7 @@ impl Wording<'_> {
 #[derive(Debug)]
 pub struct Configured {
     name: ChannelName,
+    file: Arc<str>,
     kind: &'static str,
     channel: Box<dyn Channel>,
     template: Template,
@@ -118,6 +119,11 @@ impl Configured {
     /// Its name: the file's stem.
     pub fn name(&self) -> &ChannelName {
         &self.name
+    }
+
+    /// The file that configures it, as people know it: `channels/ops.yaml`.
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
     }
 
     /// The name of its kind.

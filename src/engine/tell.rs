@@ -128,8 +128,8 @@ impl Engine {
         (presents, targets.changes_at.map(engine_time))
     }
 
-    /// What holds each channel back from an alert that fires.
-    pub(super) fn holds(&self, now: Now, rule: &Rule, alert: &Alert) -> BTreeMap<ChannelName, Hold> {
+    /// What holds each channel back from an alert that fires. A channel that knows all it should is not among them.
+    pub fn holds(&self, now: Now, rule: &Rule, alert: &Alert) -> BTreeMap<ChannelName, Hold> {
         let blank = crate::alert::Told::default();
         let (presents, _) = self.presents(now, rule, alert);
         let held = presents.into_iter().filter_map(|(channel, present)| {

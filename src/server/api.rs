@@ -86,8 +86,6 @@ pub struct RuleDto {
     pub evaluations: u64,
     /// Evaluations that failed since the start.
     pub errors: u64,
-    /// Wall time of an evaluation on average, in seconds.
-    pub mean_seconds: Option<f64>,
     /// Its link for people.
     pub runbook: Option<String>,
 }
@@ -117,7 +115,8 @@ pub struct AlertDto {
     pub values: BTreeMap<String, Value>,
     /// Channels that were told that it fires.
     pub told: Vec<String>,
-    /// Channels that are not told for now, with the reason: `cooldown`.
+    /// Channels that are not told for now, with the reason: `cooldown`, `in flight`, `outside active hours` or
+    /// `alerting disabled`.
     pub held: BTreeMap<String, String>,
     /// Since when it could not be judged, where that is so.
     pub not_judged_since: Option<Time>,

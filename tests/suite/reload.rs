@@ -192,3 +192,22 @@ fn sighup_looks_at_the_files_at_once() {
     receiver.wait_for_event("raised", "second", "one");
     daemon.stop();
 }
+
+#[test]
+fn the_api_tells_what_the_config_bounds_and_what_holds_a_channel_back() {
+    let receiver = Receiver::start();
+    let project = Project::new(&receiver);
+    project.write("rules/a.rhai", &rule_above("first", 5));
+    fs::rename(project.path("channels/ops.yaml"), project.path("channels/ops.yml")).unwrap();
+    let config = format!("{ONLY_PUSHES}limits: {{ max_name_bytes: 8 }}\nalerts: {{ enabled: false }}\n");
+    project.write("larum.yaml", &config);
+    let daemon = Daemon::start(&project);
+    let mut client = daemon.client();
+    assert_eq!(client.get("/api/v1/channels").json()["channels"][0]["file"], "channels/ops.yml");
+    let refused = client.post("/api/v1/snapshots", &thing("far_too_long", 7).to_string());
+    assert!(refused.status() == 400 && refused.body.contains("at most 8 are allowed"), "{refused:?}");
+    client.push(&thing("one", 7));
+    let alerts = client.get("/api/v1/alerts").json();
+    assert_eq!(alerts["alerts"][0]["held"], json!({ "ops": "alerting disabled" }), "{alerts}");
+    daemon.stop();
+}

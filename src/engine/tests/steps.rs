@@ -157,3 +157,21 @@ fn the_same_story_gives_the_same_effects() {
     };
     assert_eq!(story(), story());
 }
+
+#[test]
+fn a_channel_that_is_held_back_is_told_with_the_reason() {
+    let mut bench = Bench::new(r#"rule("hot", #{ on: "thing", when: |s| s.heat > 10, cooldown: "1m" });"#);
+    let held = |bench: &Bench| -> Vec<String> {
+        let now = Now::at(time(bench.secs));
+        let views = bench.engine.alerts();
+        let holds = views.flat_map(|view| bench.engine.holds(now, view.rule, view.alert));
+        holds.map(|(channel, hold)| format!("{channel}: {}", hold.reason())).collect()
+    };
+    bench.push(0, "x", "heat", 20.0);
+    assert!(held(&bench).is_empty(), "it was told");
+    bench.push(10, "x", "heat", 1.0);
+    bench.push(20, "x", "heat", 20.0);
+    assert_eq!(held(&bench), ["a: cooldown"]);
+    bench.input(Input::Alerting(false));
+    assert_eq!(held(&bench), ["a: alerting disabled"]);
+}
