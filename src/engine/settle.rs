@@ -136,8 +136,8 @@ impl Engine {
                 alert.firing = Some(Firing { level, ..firing });
                 self.record(now, rule, alert, event, None, effects);
             }
-            (Some(mut firing), false) => {
-                firing.message = self.message(rule, context, alert, Some(&firing), effects);
+            (Some(firing), false) => {
+                // The end carries the message that told of the trouble; the values are those of its end.
                 alert.firing = Some(firing);
                 self.end(now, rule, alert, EventKind::Recovered, None, effects);
             }

@@ -175,3 +175,15 @@ fn a_channel_that_is_held_back_is_told_with_the_reason() {
     bench.input(Input::Alerting(false));
     assert_eq!(held(&bench), ["a: alerting disabled"]);
 }
+
+#[test]
+fn a_recovery_carries_the_message_of_the_trouble_and_the_values_of_its_end() {
+    let mut bench =
+        Bench::new(r#"rule("hot", #{ on: "thing", when: |s| s.heat > 10, message: |s| `heat is ${s.heat}` });"#);
+    bench.push(0, "x", "heat", 20.0);
+    bench.push(10, "x", "heat", 5.0);
+    assert_eq!(bench.log(), ["0 a: raised hot x warning", "10 a: recovered hot x warning"]);
+    let end = &bench.sent[1].alerts[0];
+    assert_eq!(end.message, "heat is 20", "not `was: heat is 5`");
+    assert!(end.values.iter().any(|(_, value)| *value == Value::from(5.0)), "{:?}", end.values);
+}
