@@ -15,8 +15,9 @@ use crate::model::{ChannelName, Labels, Level, RuleName, duration};
 use super::analyse::Place;
 use super::analyse::reads::{Argument, Reader as Reads};
 use super::analyse::script::Script;
+use super::host::type_name;
 use super::program::{Closure, LevelSource, MessageSource, Program};
-use super::register::{Registration, describe};
+use super::register::Registration;
 use super::rule::{Flap, NoDataPolicy, Repeat, Rule, RuleSet, Scope};
 
 use reader::Reader;
@@ -120,7 +121,7 @@ pub(crate) fn make(
 
     let name = read_name(&registration.name, &mut reader);
     if !registration.options.is_map() {
-        let message = format!("`rule` takes a name and a map of options, not {}", describe(&registration.options));
+        let message = format!("`rule` takes a name and a map of options, not {}", type_name(&registration.options));
         reader.error(registration.place, message, Some("write `rule(\"name\", #{ on: .., when: .. })`".into()));
         diagnostics.append(&mut reader.diagnostics);
         return None;
@@ -217,7 +218,7 @@ pub(crate) fn make(
 
 fn read_name(value: &Dynamic, reader: &mut Reader<'_>) -> Option<RuleName> {
     if !value.is_string() {
-        reader.error(reader.name_place(), format!("a rule's name must be text, not {}", describe(value)), None);
+        reader.error(reader.name_place(), format!("a rule's name must be text, not {}", type_name(value)), None);
         return None;
     }
     let name = value.to_string();
@@ -355,7 +356,7 @@ fn read_labels(reader: &mut Reader<'_>) -> Labels {
             labels.insert(name.as_str().into(), value.to_string().into());
         } else {
             let place = reader.place_under("labels", &name);
-            reader.error(place, format!("the label `{name}` must be text, not {}", describe(&value)), None);
+            reader.error(place, format!("the label `{name}` must be text, not {}", type_name(&value)), None);
         }
     }
     labels

@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::Value;
 
 use super::analyse::Place;
+use super::host::type_name;
 use super::resolver::Library;
 
 /// A value of `params:` in larum.yaml.
@@ -147,7 +148,7 @@ pub(crate) fn register(engine: &mut Engine, session: &SharedSession) {
                     let message = format!(
                         "`params.{name}` in larum.yaml is {}, and the default here is {}",
                         with_article(value.type_name()),
-                        describe(&default)
+                        type_name(&default)
                     );
                     (default, Some((message, None)))
                 }
@@ -200,27 +201,6 @@ pub(crate) fn own(value: Dynamic) -> Dynamic {
     Dynamic::from(pointer)
 }
 
-/// A value's type in words: "a number", "text".
-pub(crate) fn describe(value: &Dynamic) -> &'static str {
-    if value.is_int() || value.is_float() {
-        "a number"
-    } else if value.is_string() || value.is_char() {
-        "text"
-    } else if value.is_bool() {
-        "a bool"
-    } else if value.is_map() {
-        "a map"
-    } else if value.is_array() {
-        "an array"
-    } else if value.is_fnptr() {
-        "a closure"
-    } else if value.is_unit() {
-        "`()`"
-    } else {
-        "another value"
-    }
-}
-
-fn with_article(type_name: &str) -> String {
-    if type_name == "text" { type_name.to_string() } else { format!("a {type_name}") }
+fn with_article(name: &str) -> String {
+    if name == "text" { name.to_string() } else { format!("a {name}") }
 }

@@ -103,7 +103,7 @@ pub(crate) fn type_name(value: &Dynamic) -> &'static str {
     } else if value.is_map() {
         "a map"
     } else if value.is_fnptr() {
-        "a function"
+        "a closure"
     } else if value.is::<Subject>() {
         "a subject"
     } else if value.is::<Set>() {

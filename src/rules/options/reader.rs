@@ -10,8 +10,9 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::{ChannelName, Level, duration};
 use crate::rules::analyse::Place;
 use crate::rules::analyse::script::{RuleCall, Script};
+use crate::rules::host::type_name;
 use crate::rules::program::Closure;
-use crate::rules::register::{Registration, describe};
+use crate::rules::register::Registration;
 use crate::rules::rule::PerLevel;
 
 use super::{Defaults, Home, KEYS, Surroundings, unknown_channels};
@@ -98,7 +99,7 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong_type(&mut self, place: Place, key: &str, expected: &str, value: &Dynamic) {
-        self.error(place, format!("`{key}` must be {expected}, not {}", describe(value)), None);
+        self.error(place, format!("`{key}` must be {expected}, not {}", type_name(value)), None);
     }
 
     /// Says which keys are not options of a rule.
@@ -183,7 +184,7 @@ impl<'a> Reader<'a> {
             if item.is_string() {
                 texts.push(item.to_string().into());
             } else {
-                self.error_at(key, format!("`{key}` must be an array of {what}, not of {}", describe(&item)), None);
+                self.error_at(key, format!("`{key}` must be an array of {what}, not of {}", type_name(&item)), None);
             }
         }
         Some(texts)
@@ -209,7 +210,7 @@ impl<'a> Reader<'a> {
                 Ok(number) => Some(format!("write `\"{number}s\"` for seconds")),
                 Err(_) => Some("write it as text: `\"30s\"`, `\"5m\"`".to_string()),
             };
-            self.error(place, format!("`{key}` must be a duration, not {}", describe(value)), hint);
+            self.error(place, format!("`{key}` must be a duration, not {}", type_name(value)), hint);
             return None;
         }
         match duration::parse(&value.to_string()) {
