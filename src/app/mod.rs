@@ -53,7 +53,7 @@ use tokio::time::Instant;
 
 use crate::channels::{Stdout, Transport};
 use crate::config::Config;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, error_chain};
 use crate::engine::{Effects, Engine, Input, Settings};
 use crate::model::{Now, Time};
 use crate::server::{self, AllowedHosts, Listener};
@@ -488,20 +488,4 @@ fn server_settings(config: &Config, address: SocketAddr) -> server::Settings {
 /// a receiver must not take the first firing of today for the first one of yesterday.
 fn seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
-}
-
-/// An error with all its causes, as one line: `cannot read rules/: permission denied`.
-pub(crate) fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Some errors repeat their source in their own text.
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -9,7 +9,8 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::observation::Observation;
-use super::{COLLECTOR_KIND, Collector, Pass, Schedule, chain};
+use super::{COLLECTOR_KIND, Collector, Pass, Schedule};
+use crate::diagnostic::error_chain;
 use crate::history::{Batch, Source};
 use crate::model::{Now, Time};
 
@@ -74,7 +75,7 @@ async fn pass(collector: &mut dyn Collector, now: Now, timeout: Duration) -> Res
             Err(format!("the pass did not end within {} and was cut off", crate::model::duration::format(timeout)))
         }
         Ok(Err(_)) => Err("the pass panicked: this is a fault of larum, please report it".to_string()),
-        Ok(Ok(Err(error))) => Err(chain(&error)),
+        Ok(Ok(Err(error))) => Err(error_chain(&error)),
         Ok(Ok(Ok(pass))) => Ok(pass),
     }
 }

@@ -16,7 +16,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("channels", &["model", "diagnostic", "config"]),
     ("outbox", &["model", "channels", "engine"]),
     ("store", &["model", "engine", "outbox"]),
-    ("collect", &["model", "history"]),
+    ("collect", &["model", "history", "diagnostic"]),
     ("server", &["model", "history", "diagnostic"]),
     ("config", &["model", "diagnostic", "history", "rules", "routing", "collect", "channels"]),
     ("lab", &["model", "diagnostic", "history", "alert", "routing", "rules", "engine", "channels", "config"]),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use secrecy::ExposeSecret;
 
 use super::{Http, certificate, expect};
-use crate::collect::chain;
+use crate::diagnostic::error_chain;
 
 /// Of a body, this much is read and judged.
 const BODY_LIMIT: usize = 1 << 20;
@@ -76,7 +76,7 @@ fn failure(error: reqwest::Error, timeout: Duration) -> Failure {
             false => Failure::Unexpected(format!("no complete answer within {limit}")),
         };
     }
-    let text = chain(&error);
+    let text = error_chain(&error);
     if unreachable { Failure::Unreachable(text) } else { Failure::Unexpected(text) }
 }
 
