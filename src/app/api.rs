@@ -56,6 +56,9 @@ impl Intake for Api {
 
     fn push(&self, batch: Batch) -> BoxFuture<'_, Result<PushReceipt, PushError>> {
         Box::pin(async move {
+            if !self.collectors.takes_pushes() {
+                return Err(PushError::Off);
+            }
             let receipt = self.engine.try_step(Input::Batch(batch)).await.map_err(|refused| match refused {
                 Refused::Busy => PushError::Busy { retry_after: Duration::from_secs(1) },
                 Refused::Stopped(_) => PushError::Stopping,

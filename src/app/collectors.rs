@@ -1,6 +1,7 @@
 //! The collectors that run: started and stopped as larum.yaml asks for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -26,6 +27,7 @@ pub(super) struct Collectors<M> {
     engine: Handle<M>,
     clock: Clock,
     running: Mutex<BTreeMap<String, Running>>,
+    takes_pushes: AtomicBool,
 }
 
 struct Running {
@@ -49,12 +51,14 @@ impl<M: Machine> Sink for ToEngine<M> {
 impl<M: Machine> Collectors<M> {
     /// None runs yet.
     pub(super) fn new(group: Group, engine: Handle<M>, clock: Clock) -> Collectors<M> {
-        Collectors { group, engine, clock, running: Mutex::default() }
+        Collectors { group, engine, clock, running: Mutex::default(), takes_pushes: AtomicBool::new(false) }
     }
 
     /// Starts what is new, stops what is no longer wanted, and starts anew what changed. Gives what cannot be started:
     /// then the one that ran before under that name goes on.
     pub(super) fn reconcile(&self, wanted: &[Collector], config_name: &Arc<str>) -> Vec<Diagnostic> {
+        let pushes = wanted.iter().any(|wanted| matches!(wanted, Collector::Push(_)));
+        self.takes_pushes.store(pushes, Ordering::Relaxed);
         let mut problems = Vec::new();
         let mut running = self.running();
         let names: BTreeSet<String> = wanted.iter().map(Collector::name).collect();
@@ -118,6 +122,11 @@ impl<M: Machine> Collectors<M> {
         kind == COLLECTOR_KIND
             || OWN_KINDS.contains(&kind)
             || self.running().values().any(|running| running.kinds.contains(&kind))
+    }
+
+    /// Whether one of them is `push`.
+    pub(super) fn takes_pushes(&self) -> bool {
+        self.takes_pushes.load(Ordering::Relaxed)
     }
 
     /// The names of those that run.

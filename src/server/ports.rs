@@ -46,6 +46,9 @@ pub enum PushError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// No collector takes pushes.
+    #[error("pushes are not taken here")]
+    Off,
     /// The daemon is stopping.
     #[error("larum is stopping")]
     Stopping,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::daemon::{Daemon, Project, rule_above};
+use crate::daemon::{Daemon, ONLY_PUSHES, Project, rule_above, wait_until};
 use crate::http::Client;
 use crate::receiver::Receiver;
 
@@ -99,4 +99,20 @@ fn a_dry_run_prints_what_it_would_send_and_sends_nothing() {
     daemon.wait_for_log("too_high");
     daemon.stop();
     assert_eq!(receiver.alerts(), Vec::<serde_json::Value>::new());
+}
+
+#[test]
+fn pushes_are_taken_only_where_a_collector_says_so_and_at_once_when_it_does() {
+    let receiver = Receiver::start();
+    let project = Project::new(&receiver);
+    project.write("larum.yaml", "collectors:\n  - { type: host }\nroutes:\n  - { to: [ops] }\n");
+    let daemon = Daemon::start(&project);
+    let push = |client: &mut Client| {
+        client.post("/api/v1/snapshots", "{\"kind\":\"thing\",\"name\":\"one\",\"fields\":{\"v\":7}}").status()
+    };
+    let mut client = daemon.client();
+    assert_eq!(push(&mut client), 403);
+    project.write("larum.yaml", ONLY_PUSHES);
+    wait_until("pushes are taken", || push(&mut client) == 200);
+    daemon.stop();
 }

@@ -111,6 +111,8 @@ fn not_taken(error: PushError) -> ApiError {
         PushError::Busy { retry_after } => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             .hint("nothing of this push was taken: send it again after `Retry-After` seconds")
             .retry_after(retry_after.as_secs_f64().ceil() as u64),
+        PushError::Off => ApiError::new(StatusCode::FORBIDDEN, error.to_string())
+            .hint("add `- { type: push }` to `collectors` in larum.yaml"),
         PushError::Stopping => stopping(),
     }
 }
