@@ -7,5 +7,5 @@
 mod told;
 mod track;
 
-pub use told::{Decision, Hold, Present, Reach, Timing, Told, ToldFiring};
+pub use told::{Decision, Hold, OwedEnd, Present, Reach, Timing, Told, ToldFiring};
 pub use track::{Signal, Timer, Track};

@@ -16,6 +16,32 @@ pub struct ToldFiring {
     pub at: Time,
     /// It was told that the subject is silent.
     pub stale: bool,
+    /// Some notification of the firing arrived. Until then the channel may know nothing of it.
+    pub heard: bool,
+}
+
+/// An end that waits for the notification on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwedEnd {
+    /// The end.
+    pub note: AlertNote,
+    /// Nothing of the firing had arrived when it ended: if what is on its way is given up, the channel was told nothing,
+    /// and nothing is owed.
+    pub if_arrived: bool,
+}
+
+impl OwedEnd {
+    /// Whether it is still owed, now that the notification on its way has come to its end.
+    pub const fn is_owed(&self, arrived: bool) -> bool {
+        arrived || !self.if_arrived
+    }
+}
+
+impl ToldFiring {
+    /// When it is told again, if nothing changes.
+    fn repeats_at(self, timing: Timing) -> Option<Time> {
+        timing.repeat.map(|repeat| self.at + repeat.max(timing.cooldown))
+    }
 }
 
 /// A stretch in which no firing notification follows, but for a higher level.
@@ -36,7 +62,7 @@ pub struct Told {
     /// The notification that is on its way.
     in_flight: Option<NotificationId>,
     /// Told firings that ended while a notification was on its way: sent as soon as it has arrived.
-    ends: Vec<AlertNote>,
+    ends: Vec<OwedEnd>,
     /// Events since the channel was last told.
     missed: Vec<FoldedEvent>,
 }
@@ -164,11 +190,16 @@ impl Told {
         }
         let event = match self.firing {
             None => EventKind::Raised,
+            Some(told) if !told.heard && self.in_flight.is_none() => match told.repeats_at(timing) {
+                _ if present.level > told.level => EventKind::Raised,
+                Some(due) if due <= now && !present.stale => EventKind::Raised,
+                again => return Decision::Nothing { reminder: again.filter(|_| !present.stale) },
+            },
             Some(told) if present.level > told.level => EventKind::Escalated,
             Some(told) if present.level < told.level => EventKind::Eased,
             Some(told) if present.stale && !told.stale => EventKind::Stale,
             Some(_) if present.stale => return Decision::Nothing { reminder: None },
-            Some(told) => match timing.repeat.map(|repeat| told.at + repeat.max(timing.cooldown)) {
+            Some(told) => match told.repeats_at(timing) {
                 Some(due) if due <= now => EventKind::Reminded,
                 reminder => return Decision::Nothing { reminder },
             },
@@ -214,7 +245,8 @@ impl Told {
             let highest = running.map_or(present.level, |cooldown| cooldown.highest.max(present.level));
             self.cooldown = Some(Cooldown { started: now, highest });
         }
-        self.firing = Some(ToldFiring { level: present.level, at: now, stale: present.stale });
+        let heard = self.firing.is_some_and(|told| told.heard);
+        self.firing = Some(ToldFiring { level: present.level, at: now, stale: present.stale, heard });
         self.in_flight = Some(id);
         self.take_missed(event)
     }
@@ -228,25 +260,28 @@ impl Told {
         missed
     }
 
-    /// The firing is over. Whoever was told of it is owed the end, at once or as soon as what is on its way has arrived.
-    /// Gives whether the channel had been told.
+    /// The firing is over. Whoever was told of it is owed the end, at once or as soon as what is on its way has arrived;
+    /// not so where all that was told of it was given up. Gives whether the channel had been told.
     pub fn end(&mut self, note: AlertNote) -> bool {
-        let was_told = self.firing.take().is_some();
-        if was_told {
+        let told = self.firing.take().filter(|told| told.heard || self.in_flight.is_some());
+        if let Some(told) = told {
             let folded = self.take_missed(note.event);
-            self.ends.push(AlertNote { folded, ..note });
+            self.ends.push(OwedEnd { note: AlertNote { folded, ..note }, if_arrived: !told.heard });
         }
         self.missed.clear();
-        was_told
+        told.is_some()
     }
 
     /// The ends that can be sent now: none while a notification is on its way.
     pub fn due_ends(&mut self) -> Vec<AlertNote> {
-        if self.in_flight.is_some() { Vec::new() } else { std::mem::take(&mut self.ends) }
+        if self.in_flight.is_some() {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.ends).into_iter().map(|owed| owed.note).collect()
     }
 
     /// The ends that wait for the notification on its way, with its id: for an alert that is no longer remembered.
-    pub fn take_waiting_ends(&mut self) -> Option<(NotificationId, Vec<AlertNote>)> {
+    pub fn take_waiting_ends(&mut self) -> Option<(NotificationId, Vec<OwedEnd>)> {
         let id = self.in_flight.clone()?;
         (!self.ends.is_empty()).then(|| (id, std::mem::take(&mut self.ends)))
     }
@@ -256,13 +291,17 @@ impl Told {
         self.in_flight = Some(id);
     }
 
-    /// A notification has come to its end. Gives whether it was the one on its way.
-    pub fn arrive(&mut self, id: &NotificationId) -> bool {
-        let was_it = self.in_flight.as_ref() == Some(id);
-        if was_it {
-            self.in_flight = None;
+    /// A notification has come to its end: it arrived, or it was given up. Gives whether it was the one on its way.
+    pub fn arrive(&mut self, id: &NotificationId, arrived: bool) -> bool {
+        if self.in_flight.as_ref() != Some(id) {
+            return false;
         }
-        was_it
+        self.in_flight = None;
+        self.ends.retain(|owed| owed.is_owed(arrived));
+        if let Some(told) = &mut self.firing {
+            told.heard |= arrived;
+        }
+        true
     }
 }
 

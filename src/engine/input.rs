@@ -8,7 +8,7 @@ use crate::model::{
     ChannelName, CloseReason, EventKind, FiringId, Level, Notification, NotificationId, Now, RuleName, SubjectKey, Time,
 };
 use crate::routing::Routing;
-use crate::rules::{Fault, RuleSet};
+use crate::rules::{Context, Fault, Rule, RuleSet};
 
 /// What the engine is told. Each input is one step.
 #[derive(Clone, Debug)]
@@ -39,7 +39,8 @@ pub enum Input {
 pub enum Outcome {
     /// The receiver took it.
     Delivered,
-    /// It was given up.
+    /// It was given up: where nothing else of its firing arrived, the channel was told nothing. It is raised there again
+    /// when it would have been reminded, and who was told nothing gets no end.
     Dead,
 }
 
@@ -131,6 +132,22 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Takes what a rule's closures printed.
+    pub(super) fn take_prints(&mut self, rule: &Rule, context: &Context) {
+        self.prints.extend(context.budget.take_prints().into_iter().map(|line| (rule.name.clone(), line)));
+    }
+
+    /// Puts all that happened at one time in the order of (rule, subject), and keeps the order of what happened to one
+    /// alert.
+    pub(super) fn sort(&mut self) {
+        self.events.sort_by(|a, b| (a.time, &a.rule, &a.subject).cmp(&(b.time, &b.rule, &b.subject)));
+        self.notifications.sort_by(|a, b| {
+            let key = |n: &Notification| n.alerts.first().map(|alert| (alert.rule.clone(), alert.subject.clone()));
+            a.time.cmp(&b.time).then_with(|| key(a).cmp(&key(b)))
+        });
+        self.suppressed.sort_by(|a, b| (&a.rule, &a.subject, &a.channel).cmp(&(&b.rule, &b.subject, &b.channel)));
+    }
+
     /// A step without effects.
     pub fn none(sequence: u64, now: Now) -> Effects {
         Effects {

@@ -16,6 +16,8 @@ pub(super) struct Tally {
     evaluations: u64,
     errors: u64,
     runaway: bool,
+    /// The rule used up its operations of the step, so that subjects were left out.
+    pub(super) exhausted: bool,
 }
 
 impl Tally {
@@ -82,6 +84,8 @@ impl Engine {
             context.target = Target::Subject(*id);
             self.judge_one(rule, &context, TargetId::Subject(*id), &key, &mut tally, effects);
         }
+        tally.exhausted = context.budget.left() == 0;
+        effects.take_prints(rule, &context);
         drop(context);
         self.close_tally(now, rule, &tally, effects);
     }
@@ -104,10 +108,9 @@ impl Engine {
     ) {
         let alert = self.detach(&rule.name, &target);
         let alert = alert.unwrap_or_else(|| Alert::new(key.clone(), &target, rule.levels.len().max(1)));
-        let mut judgement = rule.judge(context, &alert.on());
+        let judgement = rule.judge(context, &alert.on());
         tally.count(&judgement.verdict);
         effects.evaluations += 1;
-        effects.prints.extend(judgement.prints.drain(..).map(|line| (rule.name.clone(), line)));
         self.settle(rule, context, target, alert, judgement, effects);
     }
 
@@ -116,12 +119,14 @@ impl Engine {
         if tally.evaluations == 0 {
             return;
         }
-        let failed = tally.errors == tally.evaluations;
+        let failed = tally.exhausted || tally.errors == tally.evaluations;
         let result = if failed { StepResult::Failed { runaway: tally.runaway } } else { StepResult::Sound };
         let Some(state) = self.states.get_mut(&rule.name) else { return };
         if let Some(until) = state.quarantine.note(result, now.time) {
             self.wakes.insert((until, rule.name.clone()));
             effects.quarantined.push((rule.name.clone(), until));
+            // Timers of subjects whose last evaluation did not fail end neither: nobody looks at them any more.
+            self.pause_all(now, rule, effects);
         }
     }
 

@@ -25,8 +25,9 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::alert::OwedEnd;
 use crate::history::World;
-use crate::model::{AlertNote, ChannelName, NotificationId, Now, RuleName, Time};
+use crate::model::{ChannelName, NotificationId, Now, RuleName, Time};
 use crate::routing::Routing;
 use crate::rules::RuleSet;
 
@@ -60,7 +61,7 @@ pub struct Engine {
     /// Notifications on their way, and the alert that waits for them.
     in_flight: BTreeMap<NotificationId, (ChannelName, RuleName, TargetId)>,
     /// Ends that are owed to a channel after a notification on its way, of alerts that are no longer remembered.
-    orphans: BTreeMap<NotificationId, (ChannelName, Vec<AlertNote>)>,
+    orphans: BTreeMap<NotificationId, (ChannelName, Vec<OwedEnd>)>,
 }
 
 #[cfg(test)]

@@ -24,11 +24,11 @@ pub struct Quarantine {
 /// What the evaluations of one rule in one step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StepResult {
-    /// At least one evaluation did not fail.
+    /// At least one evaluation did not fail, and the rule did not use up the step.
     Sound,
-    /// All failed.
+    /// All failed, or subjects were left out because the rule used up the step.
     Failed {
-        /// At least one ran away.
+        /// At least one ran away, or the rule used up what it may in a step.
         runaway: bool,
     },
 }

@@ -63,7 +63,7 @@ impl Engine {
         }
         self.retell(now, rule, effects);
         if was.is_none_or(|was| was.fingerprint != rule.fingerprint) {
-            self.judge_all(now, rule, rule.judges_time, effects);
+            self.judge_all(now, rule, true, effects);
         }
     }
 
@@ -110,8 +110,9 @@ fn carry_levels(alert: &mut Alert, was: &Rule, is: &Rule) {
     if let Some(level) = fires
         && !alert.tracks.iter().any(|track| track.is_on())
     {
-        // From the highest to the lowest: the first that is not above the firing's level, else the lowest.
+        // The one that goes on as it is, recovering perhaps: from the highest to the lowest, the first that is not above
+        // the firing's level, else the lowest.
         let nearest = is.levels.iter().position(|candidate| *candidate <= level).unwrap_or(n_tracks - 1);
-        alert.tracks[nearest] = Track::On;
+        alert.tracks[nearest] = old.iter().copied().find(|track| track.is_on()).unwrap_or(Track::On);
     }
 }

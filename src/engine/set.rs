@@ -5,11 +5,22 @@ use std::sync::Arc;
 
 use crate::alert::Signal;
 use crate::history::SubjectId;
-use crate::model::{CloseReason, Labels, NoData, Now, SubjectKey};
+use crate::model::{CloseReason, Labels, NoData, Now, SubjectKey, Time};
 use crate::rules::{Context, Fault, Judgement, Rule, Scope, Target, Verdict};
 
 use super::judge::Tally;
 use super::{Alert, Effects, Engine, TargetId};
+
+/// What is known of the members of a group that has no fresh one that `where` takes.
+#[derive(Default)]
+struct Known {
+    /// There are any.
+    any: bool,
+    /// Some are fresh: `where` does not take them.
+    excluded: bool,
+    /// When the newest snapshot of the silent ones came, in engine time.
+    silent_since: Option<Time>,
+}
 
 /// The fresh members of a rule's set, by the values of its `by` labels.
 type Groups = BTreeMap<Labels, Vec<SubjectId>>;
@@ -21,13 +32,15 @@ impl Engine {
         if self.in_quarantine(rule) {
             return;
         }
-        let (groups, fault) = self.groups(now, rule, kind, by);
         let mut context =
             self.context(now, Target::Set { kind: kind.clone(), members: [].into(), labels: Labels::new() });
+        let (groups, fault) = self.groups(&context, rule, kind, by);
         let mut tally = Tally::default();
         if let Some((id, failed)) = fault {
             // Who belongs to the set is not known: every alert of the rule stays as it is.
-            tally.count(&Verdict::Error(failed.clone()));
+            let verdict = Verdict::Error(failed.clone());
+            tally.count(&verdict);
+            self.count(&rule.name, &verdict);
             if let Some(key) = self.key_of(id) {
                 self.show_fault(now, rule, &key, failed, effects);
             }
@@ -41,20 +54,27 @@ impl Engine {
                 self.judge_one(rule, &context, TargetId::Group(labels), &key, &mut tally, effects);
             }
         }
+        tally.exhausted = context.budget.left() == 0;
+        effects.take_prints(rule, &context);
         drop(context);
         self.close_tally(now, rule, &tally, effects);
     }
 
     /// The fresh members by group, and the first fault of `where`, after which nobody knows who belongs to the set.
-    fn groups(&self, now: Now, rule: &Rule, kind: &str, by: &[Arc<str>]) -> (Groups, Option<(SubjectId, Fault)>) {
+    fn groups(
+        &self,
+        context: &Context,
+        rule: &Rule,
+        kind: &str,
+        by: &[Arc<str>],
+    ) -> (Groups, Option<(SubjectId, Fault)>) {
+        let now = context.now;
         let mut groups = Groups::new();
         if by.is_empty() {
             groups.insert(Labels::new(), Vec::new());
         }
-        let fresh: Vec<SubjectId> = self.world.of_kind(kind).filter(|id| !self.world.is_stale(*id, now)).collect();
-        let Some(first) = fresh.first() else { return (groups, None) };
-        let mut context = self.context(now, Target::Subject(*first));
-        for id in fresh {
+        let mut context = context.clone();
+        for id in self.world.of_kind(kind).filter(|id| !self.world.is_stale(*id, now)) {
             context.target = Target::Subject(id);
             match rule.takes(&context) {
                 Verdict::Conditions(_) => groups.entry(self.group_of(id, by)).or_default().push(id),
@@ -68,7 +88,8 @@ impl Engine {
     /// The set of one group as a target; `None` where it cannot be told who belongs to it.
     pub(super) fn set_target(&self, now: Now, rule: &Rule, labels: &Labels) -> Option<Target> {
         let Scope::Over { kind, by } = &rule.scope else { return None };
-        let (mut groups, fault) = self.groups(now, rule, kind, by);
+        let all = Target::Set { kind: kind.clone(), members: [].into(), labels: Labels::new() };
+        let (mut groups, fault) = self.groups(&self.context(now, all), rule, kind, by);
         let members = groups.remove(labels).unwrap_or_default();
         fault.is_none().then(|| Target::Set { kind: kind.clone(), members: members.into(), labels: labels.clone() })
     }
@@ -87,26 +108,35 @@ impl Engine {
     ) {
         let Some(state) = self.states.get(&rule.name) else { return };
         let is_empty = |target: &TargetId| matches!(target, TargetId::Group(labels) if !groups.contains_key(labels));
-        let empty: Vec<TargetId> = state.alerts.keys().filter(|target| is_empty(target)).cloned().collect();
-        for target in empty {
-            let TargetId::Group(labels) = &target else { continue };
-            let members = || self.world.of_kind(kind).filter(|id| self.group_of(*id, by) == *labels);
-            let silent_since = members()
-                .filter_map(|id| self.world.subject(id))
-                .filter(|subject| !subject.gone && now.time.since(subject.arrived) >= subject.stale_after)
-                .map(|subject| subject.arrived)
-                .max();
-            match silent_since {
+        let mut empty: BTreeMap<TargetId, Known> = BTreeMap::new();
+        empty.extend(
+            state.alerts.keys().filter(|target| is_empty(target)).map(|target| (target.clone(), Known::default())),
+        );
+        if empty.is_empty() {
+            return;
+        }
+        for id in self.world.of_kind(kind) {
+            let Some(known) = empty.get_mut(&TargetId::Group(self.group_of(id, by))) else { continue };
+            known.any = true;
+            match self.world.subject(id).filter(|subject| !subject.gone) {
+                Some(subject) if subject.stale_at() <= now.time => {
+                    known.silent_since = known.silent_since.max(Some(subject.arrived));
+                }
+                Some(_) => known.excluded = true,
+                None => {}
+            }
+        }
+        for (target, known) in empty {
+            match known.silent_since {
                 Some(since) => {
+                    let since = now.wall_of(since);
                     let Some(alert) = self.detach(&rule.name, &target) else { continue };
                     let verdict = Verdict::NoData(NoData::Stale { since });
                     let judgement = Judgement { verdict, reads: Vec::new(), prints: Vec::new() };
                     self.settle(rule, context, target, alert, judgement, effects);
                 }
                 None => {
-                    let known = members().next().is_some();
-                    let is_excluded = members().any(|id| !self.world.is_stale(id, now));
-                    let reason = match (known, is_excluded) {
+                    let reason = match (known.any, known.excluded) {
                         (true, true) => CloseReason::NoLongerCovered,
                         (true, false) => CloseReason::Gone,
                         (false, _) => CloseReason::Vanished,
@@ -118,7 +148,7 @@ impl Engine {
     }
 
     /// Stops the timers of all alerts of a rule that could not judge.
-    fn pause_all(&mut self, now: Now, rule: &Arc<Rule>, effects: &mut Effects) {
+    pub(super) fn pause_all(&mut self, now: Now, rule: &Arc<Rule>, effects: &mut Effects) {
         let targets: Vec<TargetId> =
             self.states.get(&rule.name).map(|state| state.alerts.keys().cloned().collect()).unwrap_or_default();
         for target in targets {

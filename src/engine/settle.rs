@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::alert::Signal;
-use crate::model::{CloseReason, EventKind, FiringId, FoldedEvent, Labels, Level, Now, RuleName, SubjectKey, Time};
+use crate::model::{
+    CloseReason, EventKind, FiringId, FoldedEvent, Labels, Level, NoData, Now, RuleName, SubjectKey, Time,
+};
 use crate::rules::{Condition, Context, Judgement, NoDataPolicy, Rule, Target, Verdict};
 
 use super::id::hash;
@@ -32,7 +34,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let now = context.now;
-        alert.stale = self.is_stale(&target, now, &judgement.verdict);
+        alert.stale = self.is_stale(context, &judgement.verdict);
         self.count(&rule.name, &judgement.verdict);
         let mut fires = false;
         match judgement.verdict {
@@ -95,6 +97,7 @@ impl Engine {
         if changes && let Some(context) = self.context_of(now, &rule, target) {
             let is_raise = alert.firing.is_none();
             self.transition(&rule, &context, &mut alert, is_raise, effects);
+            effects.take_prints(&rule, &context);
         }
         self.tell_and_attach(now, name, target.clone(), alert, effects);
     }
@@ -172,7 +175,12 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let Some(rule) = self.rules.rules.get(name).cloned() else { return };
-        let Some(alert) = self.detach(name, target) else { return };
+        let Some(mut alert) = self.detach(name, target) else { return };
+        alert.stale = true;
+        alert.standing = match reason {
+            CloseReason::NoLongerCovered => Standing::Excluded,
+            _ => Standing::NoData(NoData::Gone),
+        };
         self.close(now, &rule, target, alert, reason, effects);
         if matches!(reason, CloseReason::Gone | CloseReason::NoLongerCovered) {
             // It may come back: the cooldowns of its channels outlast its absence, until it is forgotten.
@@ -308,16 +316,17 @@ impl Engine {
         Some(self.context(now, target))
     }
 
-    fn is_stale(&self, target: &TargetId, now: Now, verdict: &Verdict) -> bool {
-        match target {
-            TargetId::Subject(id) => self.world.is_stale(*id, now),
-            TargetId::Group(_) => {
-                matches!(verdict, Verdict::NoData(crate::model::NoData::Stale { .. }))
+    /// Whether the subject is silent; of a set, whether all that is known of it is.
+    fn is_stale(&self, context: &Context, verdict: &Verdict) -> bool {
+        match &context.target {
+            Target::Subject(id) => self.world.is_stale(*id, context.now),
+            Target::Set { members, .. } => {
+                members.is_empty() && matches!(verdict, Verdict::NoData(NoData::Stale { .. }))
             }
         }
     }
 
-    fn count(&mut self, name: &RuleName, verdict: &Verdict) {
+    pub(super) fn count(&mut self, name: &RuleName, verdict: &Verdict) {
         let Some(state) = self.states.get_mut(name) else { return };
         match verdict {
             Verdict::Conditions(conditions) if conditions.contains(&Condition::Fire) => state.counts.fire += 1,

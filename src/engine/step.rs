@@ -9,7 +9,7 @@ use crate::model::{CloseReason, NotificationId, Now, RuleName, SubjectKey, Time}
 use crate::routing::Routing;
 use crate::rules::{RuleSet, Scope};
 
-use super::{Effects, Engine, Input, Settings};
+use super::{Effects, Engine, Input, Outcome, Settings};
 
 /// Subjects are looked through for forgetting at multiples of this.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -55,15 +55,19 @@ impl Engine {
                 self.alerting = on;
                 self.tell_all(now, &mut effects);
             }
-            Input::Delivered { notification, outcome: _ } => self.arrived(now, &notification, &mut effects),
+            Input::Delivered { notification, outcome } => {
+                self.arrived(now, &notification, outcome == Outcome::Delivered, &mut effects);
+            }
             Input::Forget(subject) => {
                 if let Some(id) = self.world.find(&subject.kind, &subject.name) {
                     self.forget(now, id, &mut effects);
+                    self.judge_sets_of(now, &subject.kind, &mut effects);
                 }
             }
         }
         // What is due at this very time is judged by what this time brought: a snapshot that says it is over comes first.
         self.catch_up(now, |due| due <= now.time, &mut effects);
+        effects.sort();
         effects
     }
 
@@ -101,6 +105,7 @@ impl Engine {
 
     /// The world, to be changed. No evaluation is under way, so nothing else holds it.
     fn world_mut(&mut self) -> &mut World {
+        debug_assert_eq!(Arc::strong_count(&self.world), 1, "something keeps the world, and it would be copied");
         Arc::make_mut(&mut self.world)
     }
 
@@ -138,8 +143,9 @@ impl Engine {
                 self.wakes.insert((next, name.clone()));
             }
             if ticks || released {
-                // Only rules that ask about time have something to say of a stale subject that was not said when it turned so.
-                self.judge_all(now, &rule, rule.judges_time, effects);
+                // Only rules that ask about time have something to say of a stale subject that was not said when it
+                // turned so, if they were not in quarantine then.
+                self.judge_all(now, &rule, rule.judges_time || released, effects);
             }
         }
     }
@@ -162,12 +168,17 @@ impl Engine {
     /// Forgets subjects that have been silent for long enough.
     fn sweep(&mut self, now: Now, effects: &mut Effects) {
         let forgettable = self.world.forgettable(now, self.settings.forget_after).collect::<Vec<_>>();
+        let mut kinds = BTreeSet::new();
         for id in forgettable {
             let Some(subject) = self.world.subject(id) else { continue };
             let vanished = now.time.since(subject.arrived) >= self.settings.forget_firing_after;
             if vanished || !self.has_open_alert(id) {
+                kinds.insert(subject.key.kind.clone());
                 self.forget(now, id, effects);
             }
+        }
+        for kind in kinds {
+            self.judge_sets_of(now, &kind, effects);
         }
     }
 
@@ -179,14 +190,10 @@ impl Engine {
     /// Closes a subject's alerts as vanished and forgets it.
     fn forget(&mut self, now: Now, id: SubjectId, effects: &mut Effects) {
         self.close_subject(now, id, CloseReason::Vanished, effects);
-        let kind = self.world.subject(id).map(|subject| subject.key.kind.clone());
         self.world_mut().forget(id);
-        if let Some(kind) = kind {
-            self.judge_sets_of(now, &kind, effects);
-        }
     }
 
-    /// Closes all alerts of a subject and forgets them.
+    /// Closes all alerts of a subject, and forgets them unless it may come back.
     fn close_subject(&mut self, now: Now, id: SubjectId, reason: CloseReason, effects: &mut Effects) {
         let target = super::TargetId::Subject(id);
         let Some(kind) = self.world.subject(id).map(|subject| subject.key.kind.clone()) else { return };
@@ -196,14 +203,15 @@ impl Engine {
     }
 
     /// A notification came to its end: what waited for it follows.
-    fn arrived(&mut self, now: Now, notification: &NotificationId, effects: &mut Effects) {
-        if let Some((channel, notes)) = self.orphans.remove(notification) {
+    fn arrived(&mut self, now: Now, notification: &NotificationId, arrived: bool, effects: &mut Effects) {
+        if let Some((channel, ends)) = self.orphans.remove(notification) {
+            let notes = ends.into_iter().filter(|end| end.is_owed(arrived)).map(|end| end.note).collect();
             self.send_ends(now, channel, notes, effects);
         }
         let Some((channel, name, target)) = self.in_flight.remove(notification) else { return };
         let Some(mut alert) = self.detach(&name, &target) else { return };
         if let Some(told) = alert.told.get_mut(&channel) {
-            told.arrive(notification);
+            told.arrive(notification, arrived);
         }
         self.tell_and_attach(now, &name, target, alert, effects);
     }

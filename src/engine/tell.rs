@@ -48,7 +48,8 @@ impl Engine {
                 alert.n_notifications += 1;
                 let id = self.notification_id(&channel, first, now, alert.n_notifications);
                 if let (Some(note), Some(present)) = (notes.get_mut(n_ends), presents.get(&channel)) {
-                    note.previous_level = told.firing().map(|told| told.level).filter(|level| *level != note.level);
+                    let heard = told.firing().filter(|told| told.heard).map(|told| told.level);
+                    note.previous_level = heard.filter(|level| *level != note.level);
                     note.folded = told.tell(note.event, *present, now.time, timing(&rule), id.clone());
                     wants(match told.decide(*present, now.time, timing(&rule)) {
                         Decision::Nothing { reminder } => reminder,
@@ -160,6 +161,7 @@ impl Engine {
         let Some(context) = self.context_of(now, rule, target) else { return };
         let Some(firing) = alert.firing.take() else { return };
         let message = self.message(rule, &context, alert, Some(&firing), effects);
+        effects.take_prints(rule, &context);
         alert.firing = Some(super::Firing { message, ..firing });
     }
 

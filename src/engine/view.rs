@@ -1,7 +1,7 @@
 //! What the engine lets others see: alerts, rules, the world.
 
 use crate::history::World;
-use crate::model::{RuleName, Time};
+use crate::model::{NoData, RuleName, Time};
 use crate::rules::{Fault, Rule, RuleSet};
 
 use super::{Alert, Counts, Engine, Quarantine, Standing};
@@ -66,12 +66,14 @@ impl Engine {
             let state = self.states.get(&rule.name)?;
             let is_out = |alert: &&Alert| matches!(alert.standing, Standing::Excluded | Standing::NotConcerned(_));
             let left_out = state.alerts.values().filter(is_out).count();
+            let is_gone = |alert: &&Alert| matches!(alert.standing, Standing::NoData(NoData::Gone));
+            let gone = state.alerts.values().filter(is_gone).count();
             Some(RuleView {
                 rule,
                 counts: state.counts,
                 fault: state.fault.as_ref(),
                 quarantine: state.quarantine,
-                takes_part: state.alerts.len() - left_out,
+                takes_part: state.alerts.len() - left_out - gone,
                 left_out,
                 firing: state.alerts.values().filter(|alert| alert.firing.is_some()).count(),
                 pending: state.alerts.values().filter(|alert| alert.pending_since().is_some()).count(),

@@ -36,6 +36,14 @@ impl From<Ended> for Verdict {
 }
 
 impl Ended {
+    /// A rule concerns the subject by what `where` and `when` read; what the rest reads can only be missing.
+    fn concerned(self) -> Ended {
+        match self {
+            Ended::NotConcerned(field) => Ended::NoData(NoData::NeverHad { field }),
+            Ended::NoData(_) | Ended::Fault(_) => self,
+        }
+    }
+
     /// What an operator reads where no data is a problem too: in `level` and `message`.
     fn into_fault(self, what: &str) -> Fault {
         let message = match self {
@@ -227,6 +235,7 @@ impl Rule {
             }))
         });
         context.budget.spend(usage.operations);
+        context.budget.print(&usage.prints);
         let reads = evaluation.take_reads();
         evaluation.finish();
         let outcome = outcome.unwrap_or_else(|panic| {
@@ -263,7 +272,7 @@ impl Rule {
             when_reads = run.evaluation.take_reads();
             for ((condition, clear), on) in conditions.iter_mut().zip(&program.clear).zip(on) {
                 if let (Condition::Clear, Some(clear), true) = (*condition, clear, on)
-                    && !run.ask(clear, "clear")?
+                    && !run.ask(clear, "clear").map_err(Ended::concerned)?
                 {
                     *condition = Condition::Neither;
                 }

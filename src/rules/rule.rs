@@ -1,8 +1,8 @@
 //! One rule as the engine sees it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::history::{SubjectId, World};
@@ -24,6 +24,9 @@ pub enum Scope {
         by: Vec<Arc<str>>,
     },
 }
+
+/// Lines that one rule may print in one step.
+const MAX_PRINTS: usize = 1000;
 
 /// A duration for all levels, or one for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,23 +121,38 @@ pub struct Context {
     pub budget: Arc<StepBudget>,
 }
 
-/// The operations that one rule may use in one step, over all subjects. Make one for each rule and step, and share it
-/// between the evaluations.
+/// The operations that one rule may use in one step, over all subjects, and what its closures print in it. Make one for
+/// each rule and step, and share it between the evaluations.
 #[derive(Debug)]
 pub struct StepBudget {
     left: AtomicU64,
+    prints: Mutex<Vec<String>>,
 }
 
 impl Default for StepBudget {
     fn default() -> StepBudget {
-        StepBudget { left: AtomicU64::new(super::budget::PER_STEP) }
+        StepBudget { left: AtomicU64::new(super::budget::PER_STEP), prints: Mutex::default() }
     }
 }
 
 impl StepBudget {
-    /// The operations that are left.
+    /// The operations that are left; none once an evaluation was refused.
     pub(crate) fn left(&self) -> u64 {
         self.left.load(Ordering::Relaxed)
+    }
+
+    /// Keeps lines that an evaluation printed; those past the first [`MAX_PRINTS`] of a step are dropped.
+    pub(crate) fn print(&self, lines: &[String]) {
+        if !lines.is_empty() {
+            let mut prints = self.prints.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = MAX_PRINTS.saturating_sub(prints.len());
+            prints.extend(lines.iter().take(room).cloned());
+        }
+    }
+
+    /// The lines that were printed since this was last asked.
+    pub(crate) fn take_prints(&self) -> Vec<String> {
+        std::mem::take(&mut *self.prints.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Counts what an evaluation used.
@@ -180,7 +198,7 @@ pub struct Rule {
     pub flap: Option<Flap>,
     /// The fields that `where`, `when`, `clear` and `level` read, in the order of their places.
     pub reads_fields: Vec<FieldUse>,
-    /// Changes whenever anything that can change a verdict does (where, when, clear, level, hold, keep, captures): then it is judged after a reload.
+    /// Changes whenever anything that can change a verdict does (where, when, clear, level, hold, keep, no_data, captures): then it is judged after a reload.
     pub fingerprint: u64,
     /// What it runs.
     pub(crate) program: super::program::Program,

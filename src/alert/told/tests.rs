@@ -17,7 +17,7 @@ fn act(told: &mut Told, present: Present, secs: i64) -> Decision {
     if let Decision::Tell(event) = decision {
         let id = NotificationId::from(format!("n{secs}"));
         told.tell(event, present, at(secs), TIMING, id.clone());
-        told.arrive(&id);
+        told.arrive(&id, true);
     }
     decision
 }
@@ -117,7 +117,7 @@ fn what_follows_a_notification_on_its_way_waits_and_lists_what_happened() {
     assert_eq!(told.decide(present(Critical), at(5), TIMING), Decision::Hold(Hold::InFlight));
     assert!(told.end(note(EventKind::Recovered)));
     assert_eq!(told.due_ends(), [], "the end waits for the raise");
-    assert!(told.arrive(&id));
+    assert!(told.arrive(&id, true));
     let ends = told.due_ends();
     assert_eq!(ends.len(), 1);
     assert_eq!(ends[0].folded, [FoldedEvent { event: EventKind::Escalated, level: Critical, time: at(5) }]);
@@ -132,4 +132,34 @@ fn a_closed_window_holds_and_a_missing_route_says_nothing() {
     assert_eq!(told.decide(unrouted, at(0), TIMING), Decision::Nothing { reminder: None });
     let disabled = Present { reach: Reach::Disabled, ..present(Warning) };
     assert_eq!(told.decide(disabled, at(0), TIMING), Decision::Hold(Hold::Disabled));
+}
+
+#[test]
+fn a_raise_that_was_given_up_told_nothing() {
+    let mut told = Told::default();
+    let id = NotificationId::from("n1");
+    told.tell(EventKind::Raised, present(Warning), at(0), TIMING, id.clone());
+    assert!(told.arrive(&id, false));
+    assert_eq!(told.decide(present(Warning), at(10), TIMING), Decision::Nothing { reminder: Some(at(3600)) });
+    assert_eq!(told.decide(present(Critical), at(10), TIMING), Decision::Tell(EventKind::Raised));
+    assert_eq!(told.decide(present(Warning), at(3600), TIMING), Decision::Tell(EventKind::Raised), "not reminded");
+    assert!(!told.end(note(EventKind::Recovered)), "who was told nothing gets no end");
+    assert_eq!(told.due_ends(), []);
+}
+
+#[test]
+fn an_end_that_waits_for_a_raise_is_owed_only_if_it_or_something_before_it_arrived() {
+    for (raise_arrives, reminder_arrives, n_ends) in
+        [(true, true, 1), (true, false, 1), (false, true, 1), (false, false, 0)]
+    {
+        let mut told = Told::default();
+        let (raise, reminder) = (NotificationId::from("n1"), NotificationId::from("n2"));
+        told.tell(EventKind::Raised, present(Warning), at(0), TIMING, raise.clone());
+        told.arrive(&raise, raise_arrives);
+        told.tell(EventKind::Reminded, present(Warning), at(3600), TIMING, reminder.clone());
+        assert!(told.end(note(EventKind::Recovered)));
+        assert_eq!(told.due_ends(), [], "the end waits");
+        told.arrive(&reminder, reminder_arrives);
+        assert_eq!(told.due_ends().len(), n_ends, "{raise_arrives} {reminder_arrives}");
+    }
 }

@@ -1,5 +1,7 @@
 //! The engine with real rule texts: what cannot be said in a rule test.
 
+mod bounds;
+mod outcomes;
 mod reload;
 mod steps;
 
@@ -12,6 +14,10 @@ use crate::history::{Batch, Limits, Source};
 use crate::model::{Labels, Notification, Snapshot, SubjectKey, Value};
 use crate::rules::Loader;
 use crate::rules::loader::Settings as LoaderSettings;
+
+fn snapshot(secs: i64, name: &str, fields: BTreeMap<Arc<str>, Value>) -> Snapshot {
+    Snapshot { subject: SubjectKey::new("thing", name), time: time(secs), labels: Labels::new(), fields, gone: false }
+}
 
 /// An engine on a virtual clock that starts on Monday, 2026-01-05 00:00 UTC; times are seconds since then.
 struct Bench {
@@ -88,6 +94,10 @@ impl Bench {
         self.input(Input::Delivered { notification, outcome: Outcome::Delivered });
     }
 
+    fn dead(&mut self, notification: NotificationId) {
+        self.input(Input::Delivered { notification, outcome: Outcome::Dead });
+    }
+
     /// Steps every deadline at its own time, up to `secs` after the start.
     fn advance_to(&mut self, secs: i64) {
         while let Some(deadline) = self.engine.next_deadline().filter(|deadline| *deadline <= time(secs)) {
@@ -98,18 +108,24 @@ impl Bench {
         self.input(Input::Tick);
     }
 
-    /// One snapshot of `kind name` with one field, at `secs`.
+    /// One snapshot of `thing name` with one field, at `secs`.
     fn push(&mut self, secs: i64, name: &str, field: &str, value: impl Into<Value>) -> Effects {
+        let fields = BTreeMap::from([(field.into(), value.into())]);
         self.advance_to(secs);
-        let snapshot = Snapshot {
-            subject: SubjectKey::new("thing", name),
-            time: time(secs),
-            labels: Labels::new(),
-            fields: BTreeMap::from([(field.into(), value.into())]),
-            gone: false,
-        };
+        self.batch(vec![snapshot(secs, name, fields)])
+    }
+
+    /// A source says at `secs` that things are gone.
+    fn gone(&mut self, secs: i64, names: &[&str]) -> Effects {
+        self.advance_to(secs);
+        let gone = |name: &&str| Snapshot { gone: true, ..snapshot(secs, name, BTreeMap::new()) };
+        self.batch(names.iter().map(gone).collect())
+    }
+
+    /// Snapshots in one input, now.
+    fn batch(&mut self, snapshots: Vec<Snapshot>) -> Effects {
         let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
-        self.input(Input::Batch(Batch { source, snapshots: vec![snapshot], complete: Vec::new() }))
+        self.input(Input::Batch(Batch { source, snapshots, complete: Vec::new() }))
     }
 
     /// What was sent so far: `channel event rule subject level` with the seconds since the start.

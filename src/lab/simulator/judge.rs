@@ -31,6 +31,8 @@ struct Told {
     level: Level,
     /// When the newest notification of the firing to the channel comes to its end.
     busy_until: Time,
+    /// When the first notification of the firing arrives at the channel; those that are given up tell nothing.
+    heard_at: Option<Time>,
     /// When the end is due; known once the firing has ended.
     end_due: Option<Time>,
     end_sent: bool,
@@ -106,12 +108,12 @@ impl Judge {
                 self.open.remove(&alert);
             }
         }
-        for (notification, arrival) in &step.notifications {
+        for (notification, arrival, arrives) in &step.notifications {
             let mut alerts = BTreeSet::new();
             for note in &notification.alerts {
                 let era = self.firings.get(&note.id).map_or(0, |firing| firing.era);
                 alerts.insert(((note.rule.clone(), note.subject.clone()), era));
-                self.note(index, step.time, *arrival, &notification.channel, note)
+                self.note(index, step.time, (*arrival, *arrives), &notification.channel, note)
                     .map_err(|error| format!("{error}: {} to {}: {note:?}", note.event, notification.channel))?;
             }
             for (alert, era) in alerts {
@@ -131,7 +133,7 @@ impl Judge {
         for firing in self.firings.values_mut().filter(|firing| firing.touched == index) {
             let Some(ended) = firing.ended else { continue };
             for told in firing.told.values_mut() {
-                told.end_due = Some(told.busy_until.max(ended));
+                told.end_due = told.heard_at.map(|_| told.busy_until.max(ended));
             }
         }
         Ok(())
@@ -161,14 +163,14 @@ impl Judge {
         &mut self,
         index: usize,
         now: Time,
-        arrival: Time,
+        (arrival, arrives): (Time, bool),
         channel: &ChannelName,
         note: &AlertNote,
     ) -> Result<(), String> {
         let firing = self.firings.get_mut(&note.id).ok_or("only what was raised is told")?;
         let told = firing.told.get_mut(channel);
         if note.event.is_end() {
-            let told = told.ok_or("who was told nothing gets no end")?;
+            let told = told.filter(|told| told.heard_at.is_some()).ok_or("who was told nothing gets no end")?;
             ensure(firing.ended.is_some(), "an end is told of what has ended")?;
             ensure(!std::mem::replace(&mut told.end_sent, true), "an end is told once")?;
             let due = told.end_due.unwrap_or(now);
@@ -178,16 +180,17 @@ impl Judge {
         ensure(!is_over, "what is over is told as over")?;
         ensure(firing.touched == index || note.level == firing.level, "the present level is told")?;
         let is_news = match (note.event, &told) {
-            (EventKind::Raised, told) => told.is_none(),
+            (EventKind::Raised, told) => told.as_ref().is_none_or(|told| told.heard_at.is_none()),
+            (_, Some(told)) if told.heard_at.is_none() => false,
             (EventKind::Escalated, Some(told)) => note.level > told.level,
             (EventKind::Eased, Some(told)) => note.level < told.level,
             (EventKind::Reminded | EventKind::Stale, Some(told)) => note.level == told.level,
             _ => false,
         };
         ensure(is_news, "a channel is told what it does not know")?;
-        firing
-            .told
-            .insert(channel.clone(), Told { level: note.level, busy_until: arrival, end_due: None, end_sent: false });
+        let heard_at = told.and_then(|told| told.heard_at).or(arrives.then_some(arrival));
+        let told = Told { level: note.level, busy_until: arrival, heard_at, end_due: None, end_sent: false };
+        firing.told.insert(channel.clone(), told);
         if matches!(note.event, EventKind::Eased | EventKind::Stale) {
             return Ok(());
         }
@@ -231,6 +234,10 @@ impl Judge {
             let rule = engine.rules().rules.get(&alert.0).ok_or("what fires has a rule")?;
             let channels = rule.notify.clone().unwrap_or_else(|| vec!["a".into(), "b".into()]);
             for channel in channels {
+                // What was given up is told again when it would have been reminded.
+                if firing.told.get(&channel).is_some_and(|told| told.heard_at.is_none()) {
+                    continue;
+                }
                 let level = firing.told.get(&channel).map(|told| told.level);
                 let message = format!("{channel} knows in the end that {alert:?} fires at {}", firing.level);
                 ensure(level == Some(firing.level), &message)?;

@@ -44,7 +44,7 @@ fn tell(seed: u64, pool: &grammar::Pool, routings: &[std::sync::Arc<crate::routi
 /// Everything that happened, line by line.
 fn log(steps: &[Step]) -> Vec<String> {
     let events = steps.iter().flat_map(|step| &step.events).map(|event| format!("{event:?}"));
-    let sent = steps.iter().flat_map(|step| &step.notifications).map(|(notification, _)| format!("{notification:?}"));
+    let sent = steps.iter().flat_map(|step| &step.notifications).map(|(notification, ..)| format!("{notification:?}"));
     events.chain(sent).collect()
 }
 

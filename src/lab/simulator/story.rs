@@ -26,14 +26,14 @@ pub(super) struct Chapter {
     input: Input,
 }
 
-/// What a step did; notifications with the time of their end.
+/// What a step did; notifications with the time of their end, and whether they arrive.
 pub(super) struct Step {
     pub(super) time: Time,
     pub(super) rules: Arc<RuleSet>,
     /// The subjects that are not forgotten, and their zones.
     pub(super) known: BTreeSet<Arc<str>>,
     pub(super) events: Vec<Event>,
-    pub(super) notifications: Vec<(Notification, Time)>,
+    pub(super) notifications: Vec<(Notification, Time, bool)>,
 }
 
 impl Step {
@@ -49,8 +49,9 @@ impl std::fmt::Debug for Step {
         for event in &self.events {
             write!(f, "\n    {} {:?} {} of {} {}", event.kind, event.reason, event.firing, event.rule, event.subject)?;
         }
-        for (notification, arrival) in &self.notifications {
-            write!(f, "\n    -> {} until {arrival}:", notification.channel)?;
+        for (notification, arrival, arrives) in &self.notifications {
+            let dead = if *arrives { "" } else { ", dead" };
+            write!(f, "\n    -> {} until {arrival}{dead}:", notification.channel)?;
             for note in &notification.alerts {
                 write!(f, " [{} {} {} of {} {}]", note.event, note.level, note.id, note.rule, note.subject)?;
             }
@@ -141,10 +142,14 @@ pub(super) fn tell(story: &[Chapter], seed: u64, telling: Telling) -> (Vec<Step>
     let mut steps = Vec::new();
     let mut observe = |engine: &Engine, effects: Effects| {
         let end = |_: &Notification| match arrivals.recv().unwrap() {
-            Arrival::After(length, _) => effects.now.time + length,
-            Arrival::Never => Time::MAX,
+            Arrival::After(length, outcome) => (effects.now.time + length, outcome == Outcome::Delivered),
+            Arrival::Never => (Time::MAX, true),
         };
-        let notifications = effects.notifications.iter().map(|n| (n.clone(), end(n))).collect();
+        let ended = |n: &Notification| {
+            let (time, arrives) = end(n);
+            (n.clone(), time, arrives)
+        };
+        let notifications = effects.notifications.iter().map(ended).collect();
         let rules = Arc::new(engine.rules().clone());
         let known = known(engine);
         steps.push(Step { time: effects.now.time, rules, known, events: effects.events, notifications });

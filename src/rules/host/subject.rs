@@ -119,7 +119,7 @@ impl Subject {
             if world.is_stale(self.id, now) {
                 // The world knows best which of the reasons it is.
                 return Err(match world.subject(self.id) {
-                    Some(subject) if !subject.gone => NoData::Stale { since: subject.time },
+                    Some(subject) if !subject.gone => NoData::Stale { since: now.wall_of(subject.arrived) },
                     Some(_) | None => NoData::Gone,
                 });
             }

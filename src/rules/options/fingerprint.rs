@@ -14,7 +14,7 @@ use super::Home;
 
 /// Sets the rule's fingerprint, and returns a hash of everything that the rule is, its place in the text aside.
 pub(super) fn set(rule: &mut Rule, homes: &[Home]) -> u64 {
-    let mut verdict = format!("{:?}|{:?}|{:?}|{:?}", rule.scope, rule.levels, rule.hold, rule.keep);
+    let mut verdict = format!("{:?}|{:?}|{:?}|{:?}|{:?}", rule.scope, rule.levels, rule.hold, rule.keep, rule.no_data);
     let program = &rule.program;
     let level = match &program.level {
         LevelSource::Fixed(level) => {
