@@ -53,7 +53,10 @@ impl Layout {
             None => "larum.yaml".into(),
             Some(path) => path.strip_prefix(&root).unwrap_or(path).to_string_lossy().into(),
         };
-        let config = config.unwrap_or_else(|| root.join("larum.yaml"));
+        // The system tells of changes under absolute paths, and those of the project are compared with them.
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let root = absolute(root);
+        let config = config.map_or_else(|| root.join("larum.yaml"), absolute);
         Layout { rules: root.join("rules"), channels: root.join("channels"), root, config, config_name }
     }
 
@@ -352,6 +355,17 @@ mod tests {
 
     fn messages(finding: &Finding) -> Vec<String> {
         finding.problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_folder_with_a_relative_name_is_the_one_that_changes_are_told_of() {
+        let here = std::env::current_dir().unwrap();
+        for (root, there) in [(".", here.clone()), ("alerts", here.join("alerts"))] {
+            let layout = Layout::new(root.into(), Some("elsewhere/larum.yaml".into()));
+            assert!(layout.concerns(&there.join("rules/a.rhai")), "{root:?}");
+            assert!(layout.concerns(&here.join("elsewhere/larum.yaml")), "{root:?}");
+            assert!(!layout.concerns(&here.join("other/rules/a.rhai")), "{root:?}");
+        }
     }
 
     #[test]
