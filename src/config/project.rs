@@ -158,7 +158,9 @@ impl Reader<'_> {
                 return Err("the file is larger than 1 MiB".to_string());
             }
             let bytes = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
-            String::from_utf8(bytes).map_err(|_| "the file is not UTF-8 text".to_string())
+            let text = String::from_utf8(bytes).map_err(|_| "the file is not UTF-8 text".to_string())?;
+            // A byte order mark is an editor's habit and no part of the text.
+            Ok(text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text))
         };
         read().map(Arc::from).map_err(|message| self.problems.push(Diagnostic::of_file(name, message))).ok()
     }
@@ -176,6 +178,12 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         folder
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_text() {
+        let (project, problems) = Project::read(folder(&[("rules/a.rhai", "\u{feff}A")]).path(), None);
+        assert_eq!((problems.len(), project.rules.values().map(|text| &**text).collect::<Vec<_>>()), (0, vec!["A"]));
     }
 
     #[test]
