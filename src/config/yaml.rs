@@ -319,11 +319,12 @@ fn syntax_problem(file: Arc<str>, text: &str, error: &serde_yaml::Error) -> Diag
         Some((path, rest)) if !path.contains(' ') => rest.to_string(),
         _ => message,
     };
+    let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let hint = match &message {
+        _ if source.contains('\t') => Some("YAML is indented with spaces, not tabs".to_string()),
         message if message.contains("cannot start any token") => Some("put the text in quotes".to_string()),
-        _ if text.lines().nth(line.saturating_sub(1)).is_some_and(|line| line.contains('\t')) => {
-            Some("YAML is indented with spaces, not tabs".to_string())
-        }
+        // Braces of a flow mapping end where those of `${..}` do.
+        _ if source.contains("${") => Some("put `${..}` in quotes: `\"${env:NAME}\"`".to_string()),
         _ => None,
     };
     let mut diagnostic = Diagnostic::error(file, text, line, column, message);

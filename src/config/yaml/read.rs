@@ -78,6 +78,7 @@ fn found(unexpected: &Unexpected<'_>) -> String {
         Unexpected::Unit | Unexpected::Option => "nothing".to_string(),
         Unexpected::Seq => "a list".to_string(),
         Unexpected::Map => "a mapping".to_string(),
+        Unexpected::UnitVariant => "a text alone".to_string(),
         other => other.to_string(),
     }
 }
@@ -95,6 +96,7 @@ fn wanted(expected: &dyn de::Expected) -> String {
         "f32" | "f64" => "a number".to_string(),
         "a sequence" => "a list".to_string(),
         "a map" => "a mapping".to_string(),
+        "newtype variant" | "struct variant" => "a mapping such as `{ type: .. }`".to_string(),
         text if text.starts_with("struct ") => "a mapping".to_string(),
         text => text.to_string(),
     }
@@ -383,6 +385,8 @@ impl<'a> Deserializer<'a> for Reader<'a> {
                 }
                 self.visit_map(known, visitor)
             }
+            // The values of a list would be taken for the fields in their order.
+            Err(Kind::Sequence(_)) => Err(<Fault as de::Error>::invalid_type(Unexpected::Seq, &"a map")),
             Err(_) => self.any(visitor),
         }
         .map_err(|fault| fault.at(self.node))

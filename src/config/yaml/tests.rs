@@ -136,6 +136,14 @@ fn what_is_no_yaml_has_its_place() {
         &["x.yaml:1:7: error: found character that cannot start any token (put the text in quotes)"],
     );
     check_problems(
+        "list:\n\t- to: x\n",
+        &["x.yaml:2:1: error: found character that cannot start any token (YAML is indented with spaces, not tabs)"],
+    );
+    check_problems(
+        "words: { a: ${env:A} }\n",
+        &["x.yaml:1:14: error: did not find expected ',' or '}' (put `${..}` in quotes: `\"${env:NAME}\"`)"],
+    );
+    check_problems(
         "name: !tag x\n",
         &["x.yaml:1:7: error: YAML tags (`!name`) are not used here: put the text in quotes"],
     );
@@ -143,6 +151,16 @@ fn what_is_no_yaml_has_its_place() {
         let problems = read(text).unwrap_err();
         assert!(!problems.is_empty() && problems[0].message.len() > 5, "{text}: {problems:?}");
     }
+}
+
+#[test]
+fn a_list_is_no_mapping_and_a_word_no_source() {
+    check_problems("- x\n", &["x.yaml:1:1: error: expected a mapping, found a list"]);
+    check_problems("list: [[x, 1]]\n", &["x.yaml:1:8: error: expected a mapping, found a list"]);
+    check_problems(
+        "sources: [http]\n",
+        &["x.yaml:1:11: error: expected a mapping such as `{ type: .. }`, found a text alone"],
+    );
 }
 
 #[test]
