@@ -267,8 +267,10 @@ fn read_scope(reader: &mut Reader<'_>) -> Option<Scope> {
 /// The levels from the highest to the lowest (none for a rule without), and the closures in that order.
 fn read_when(reader: &mut Reader<'_>) -> (Vec<Level>, Vec<Closure>) {
     let Some(value) = reader.take("when") else {
-        let hint = "the condition is a closure: `when: |s| s.cpu_percent > 80`";
-        reader.error(reader.call_place(), "a rule needs `when`".into(), Some(hint.into()));
+        if !reader.is_misspelt("when") {
+            let hint = "the condition is a closure: `when: |s| s.cpu_percent > 80`";
+            reader.error(reader.call_place(), "a rule needs `when`".into(), Some(hint.into()));
+        }
         return (Vec::new(), Vec::new());
     };
     if !value.is_map() {
@@ -276,12 +278,14 @@ fn read_when(reader: &mut Reader<'_>) -> (Vec<Level>, Vec<Closure>) {
         return (Vec::new(), closure.into_iter().collect());
     }
     let mut by_level = BTreeMap::new();
-    for (level, value) in reader.levels("when", value.cast::<Map>()) {
+    let map = value.cast::<Map>();
+    let is_empty = map.is_empty();
+    for (level, value) in reader.levels("when", map) {
         if let Some(closure) = reader.closure_under("when", level, value) {
             by_level.insert(level, closure);
         }
     }
-    if by_level.is_empty() {
+    if is_empty {
         reader.error_at("when", "`when` by level needs at least one level".into(), None);
     }
     by_level.into_iter().rev().unzip()

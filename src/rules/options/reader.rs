@@ -124,6 +124,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether an unknown key was probably meant to be this one: then its absence is not another problem.
+    pub(super) fn is_misspelt(&self, key: &str) -> bool {
+        let meant = format!("`{key}`");
+        let is_meant = |hint: &String| hint.contains(&meant);
+        self.diagnostics.iter().any(|d| d.message.starts_with("unknown key") && d.hint.as_ref().is_some_and(is_meant))
+    }
+
     /// Says that a key inside the map of another key is unknown.
     pub(super) fn unknown_key_under<'b>(&mut self, outer: &str, key: &str, known: impl IntoIterator<Item = &'b str>) {
         let place = self.key_place_under(outer, key);

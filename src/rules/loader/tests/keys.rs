@@ -63,11 +63,13 @@ fn an_unknown_key_is_shown_where_it_stands() {
     wrong("severity: \"error\"", &["4:5: error: unknown key `severity` (the key is `level`)"]);
     wrong("banana: 1", &["4:5: error: unknown key `banana`"]);
     let text = "let m = #{\n on: \"a\",\n wen: |s| s.x > 1 };\nrule(\"m\", m);";
+    check(text, &["3:2: error: unknown key `wen` (did you mean `when`?)"]);
+    // A key that is misspelt is not also missing.
+    check("rule(\"r\", #{ on: \"a\", whn: |s| s.a > 1 });", &["1:23: error: unknown key `whn` (did you mean `when`?)"]);
     check(
-        text,
+        "rule(\"r\", #{ on: \"a\", when: #{ warn: |s| s.a > 1 } });",
         &[
-            "3:2: error: unknown key `wen` (did you mean `when`?)",
-            "4:1: error: a rule needs `when` (the condition is a closure: `when: |s| s.cpu_percent > 80`)",
+            "1:32: error: `warn` is not a level: the levels are info, warning, error and critical (did you mean `warning`?)",
         ],
     );
 }
