@@ -43,6 +43,9 @@ fn parse_message(text: &str, kind: &ParseErrorType, place: Place) -> (String, Op
             return (format!("`{name}` is a word of the language and cannot stand after a dot"), Some(hint));
         }
     }
+    if let Some((found, meant)) = char_at(text, place).and_then(|found| Some((found, plain(found)?))) {
+        return (format!("unexpected `{found}`"), Some(format!("write `{meant}`")));
+    }
     match kind {
         ParseErrorType::UnexpectedEOF => {
             ("the file ends too early".into(), Some("a bracket or a text is not closed".into()))
@@ -54,7 +57,11 @@ fn parse_message(text: &str, kind: &ParseErrorType, place: Place) -> (String, Op
             ("`eval` is off in rules".into(), None)
         }
         ParseErrorType::MissingToken(token, purpose) => {
-            let hint = (token == ",").then(|| "is a comma missing before it?".to_string());
+            let hint = match Word::at(text, place).map(|word| word.text) {
+                Some("and") => Some("write `&&`".to_string()),
+                Some("or") => Some("write `||`".to_string()),
+                _ => (token == ",").then(|| "is a comma missing before it?".to_string()),
+            };
             (format!("expected `{token}` {purpose}"), hint)
         }
         ParseErrorType::Reserved(word) if is_reserved(word) => (format!("`{word}` is a word of the language"), None),
@@ -72,6 +79,31 @@ fn parse_message(text: &str, kind: &ParseErrorType, place: Place) -> (String, Op
         ParseErrorType::AssignmentToConstant(name) => (format!("`{name}` is a constant"), None),
         other => (sentence(&other.to_string()), None),
     }
+}
+
+fn char_at(text: &str, place: Place) -> Option<char> {
+    text.lines().nth(place.line.checked_sub(1)?)?.chars().nth(place.column.checked_sub(1)?)
+}
+
+/// What was meant by a character that a word processor or a Chinese keyboard wrote.
+fn plain(typographic: char) -> Option<char> {
+    Some(match typographic {
+        '“' | '”' | '„' | '＂' | '‘' | '’' => '"',
+        '，' | '、' => ',',
+        '：' => ':',
+        '；' => ';',
+        '（' => '(',
+        '）' => ')',
+        '｛' => '{',
+        '｝' => '}',
+        '｜' => '|',
+        '＃' => '#',
+        '＞' => '>',
+        '＜' => '<',
+        '＝' => '=',
+        '！' => '!',
+        _ => return None,
+    })
 }
 
 /// Rhai's text as ours: it begins with a lowercase letter and names things in backticks.

@@ -9,6 +9,7 @@ use rhai::{ASTFlags, Dynamic, Expr, FnCallExpr, FnPtr, Position, Stmt};
 
 use crate::diagnostic::Diagnostic;
 use crate::model::duration;
+use crate::rules::host::regex_problem;
 use crate::rules::rule::FieldUse;
 
 use super::Place;
@@ -310,6 +311,12 @@ impl<'a> Reader<'a> {
                 self.field(text, kind.clone(), position, false);
             }
         }
+        if matches!(name, "matches" | "capture" | "fields")
+            && let Some((pattern, position)) = literal_argument(call, 0)
+            && let Some(problem) = regex_problem(pattern)
+        {
+            self.reads.diagnostics.push(at(self.script, position, "\"", problem));
+        }
         if let (Role::Subject(kind), "has" | "get") = (&base, name)
             && let Some((text, position)) = literal_argument(call, 0)
         {
@@ -412,6 +419,10 @@ impl<'a> Reader<'a> {
     }
 
     fn check_window(&mut self, call: &FnCallExpr, index: usize) {
+        if let Some(Expr::IntegerConstant(_, position) | Expr::FloatConstant(_, position)) = call.args.get(index) {
+            let diagnostic = at(self.script, *position, "0", "a window is a duration, not a number".to_string());
+            self.reads.diagnostics.push(diagnostic.with_hint("write `\"5m\"` for five minutes"));
+        }
         let Some((text, position)) = literal_argument(call, index) else { return };
         if let Err(error) = duration::parse(text) {
             let word = format!("{text}..");
@@ -426,7 +437,13 @@ impl<'a> Reader<'a> {
         }
         let Expr::Variable(parts, _, position) = root else { return };
         let name = parts.1.as_str();
-        if variables.get(name).is_some_and(|binding| binding.captured) {
+        let is_part = !matches!(target, Expr::Variable(..));
+        let binding = variables.get(name);
+        if is_part && binding.is_some_and(|binding| matches!(binding.role, Role::Subject(_) | Role::Set(_))) {
+            let message = format!("`{name}` cannot be changed, and `=` assigns");
+            let diagnostic = at(self.script, *position, name, message);
+            self.reads.diagnostics.push(diagnostic.with_hint("to compare, write `==`"));
+        } else if binding.is_some_and(|binding| binding.captured) {
             let message = format!("`{name}` is captured: a rule has its own copy, and assigning to it changes nothing");
             let diagnostic = at(self.script, *position, name, message);
             self.reads.diagnostics.push(diagnostic.with_hint("use a variable of the closure's own: `let x = ..`"));

@@ -18,6 +18,7 @@ use crate::model::Value;
 
 pub(crate) use set::Set;
 pub(crate) use subject::Subject;
+pub(crate) use text::regex_problem;
 
 /// A topic of the host API.
 #[derive(Debug)]

@@ -53,13 +53,27 @@ fn compiled(pattern: String) -> Result<Regex> {
         .size_limit(MAX_SIZE)
         .dfa_size_limit(MAX_SIZE)
         .build()
-        .map_err(|error| fault(format!("the regular expression cannot be used: {error}")))?;
+        .map_err(|error| fault(format!("the regular expression cannot be used: {}", one_line(&error))))?;
     let mut cache = cache();
     if cache.len() >= MAX_CACHED {
         cache.clear();
     }
     cache.insert(pattern, regex.clone());
     Ok(regex)
+}
+
+/// What is wrong, without the drawing that shows where.
+fn one_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().next_back().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_string()
+}
+
+/// What is wrong with a regular expression, if anything is.
+pub(crate) fn regex_problem(pattern: &str) -> Option<String> {
+    // Without the cache, which a file that only loads shall not fill.
+    let built = RegexBuilder::new(pattern).size_limit(MAX_SIZE).dfa_size_limit(MAX_SIZE).build();
+    Some(format!("the regular expression cannot be used: {}", one_line(&built.err()?)))
 }
 
 /// An expression that must match a whole text.

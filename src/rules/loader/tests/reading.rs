@@ -69,6 +69,22 @@ fn calls_that_cannot_work_are_found_before_they_are_reached() {
 }
 
 #[test]
+fn what_would_fail_at_every_evaluation_is_found_at_loading() {
+    let assigns = |name: &str| format!("`{name}` cannot be changed, and `=` assigns (to compare, write `==`)");
+    check(&when("|s| s.a = 1"), &[&format!("1:36: error: {}", assigns("s"))]);
+    check(&when("|s| { s.labels.region = \"eu\"; true }"), &[&format!("1:38: error: {}", assigns("s"))]);
+    check(&when("|s| { let n = 1; n = 2; let m = #{}; m.a = 1; s.a > n }"), &[]);
+    let unclosed = "the regular expression cannot be used: unclosed character class";
+    check(&when("|s| s.name.matches(\"[\")"), &[&format!("1:51: error: {unclosed}")]);
+    check(&when("|s| s.name.capture(\"[\") == \"\""), &[&format!("1:51: error: {unclosed}")]);
+    check(&when("|s| s.name.matches(\"[a-z]+\")"), &[]);
+    check(
+        &when("|s| s.avg(\"a\", 300) > 1"),
+        &["1:47: error: a window is a duration, not a number (write `\"5m\"` for five minutes)"],
+    );
+}
+
+#[test]
 fn texts_that_are_no_scripts_say_what_to_do() {
     check("let x = nope;", &["1:9: error: unknown variable `nope`"]);
     check("let limit = 1; let x = limt;", &["1:24: error: unknown variable `limt` (did you mean `limit`?)"]);
@@ -87,6 +103,17 @@ fn texts_that_are_no_scripts_say_what_to_do() {
         "rule(\"r\", #{ on: \"a\"\n  hold: \"1m\" });",
         &["2:3: error: expected `,` to separate the items of this object map literal (is a comma missing before it?)"],
     );
+    check(
+        &when("|s| s.a > 1 and s.b > 1"),
+        &["1:44: error: expected `,` to separate the items of this object map literal (write `&&`)"],
+    );
+    check(
+        &when("|s| s.a > 1 or s.b > 1"),
+        &["1:44: error: expected `,` to separate the items of this object map literal (write `||`)"],
+    );
+    check("rule(“r”, #{});", &["1:6: error: unexpected `“` (write `\"`)"]);
+    check("rule(\"r\", #{ on： \"a\" });", &["1:16: error: unexpected `：` (write `:`)"]);
+    check("rule(\"r\"， #{ on: \"a\" });", &["1:9: error: unexpected `，` (write `,`)"]);
     check("let a = \"abc", &["1:9: error: the text is not closed (add the missing quote)"]);
     check("eval(\"1\")", &["1:1: error: `eval` is off in rules"]);
     check("throw \"not today\";", &["1:1: error: not today"]);
