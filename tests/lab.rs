@@ -109,6 +109,28 @@ fn an_empty_recording_is_said_to_be_empty_and_a_missing_one_is_a_failure() {
     let (code, _, errors) = run(larum(folder.path()).args(["replay", "none.jsonl"]));
     assert_eq!(code, 1);
     assert!(errors.starts_with("error: cannot read `none.jsonl`: "), "{errors}");
+    write(folder.path(), "other.jsonl", "not\na recording\n");
+    let (code, out, errors) = run(larum(folder.path()).args(["replay", "other.jsonl"]));
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(errors.contains("error: no line of `other.jsonl` is a snapshot\nhint: a recording has"), "{errors}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_recording() {
+    let folder = project();
+    write(folder.path(), "day.jsonl", &format!("\u{feff}{}", recording()));
+    let (code, text, _) = run(larum(folder.path()).args(["replay", "day.jsonl"]));
+    assert_eq!(code, 0);
+    assert!(text.contains("1 of 1082 lines could not be used"), "{text}");
+}
+
+#[test]
+fn a_rule_file_stands_for_the_tests_beside_it() {
+    let folder = project();
+    write(folder.path(), "rules/service.test.rhai", "test(\"two is two\", |t| t.expect(2 == 2, \"no\"));\n");
+    let (code, out, errors) = run(larum(folder.path()).args(["test", "rules/service.rhai"]));
+    assert_eq!(code, 0, "{out}{errors}");
+    assert!(out.contains("rules/service.test.rhai\n  ok    two is two\n"), "{out}");
 }
 
 #[test]

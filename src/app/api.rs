@@ -67,7 +67,7 @@ impl Intake for Api {
                 taken: receipt.report.taken,
                 duplicates: receipt.report.duplicates,
                 refused: receipt.report.refused,
-                durable: receipt.durable,
+                durable: receipt.durable && self.store.is_durable(),
             })
         })
     }
@@ -110,7 +110,7 @@ impl View for Api {
                     waiting: totals.waiting,
                     dead: totals.dead,
                     oldest_waiting_seconds: totals.oldest_waiting.map(|age| age.as_secs()),
-                    durable: self.figures.unsaved.get() == 0,
+                    durable: self.store.is_durable() && self.figures.unsaved.get() == 0,
                 },
                 problems,
             })

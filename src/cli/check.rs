@@ -57,7 +57,7 @@ fn check(project: &Project) -> Vec<Diagnostic> {
             None
         }
     };
-    let settings = config.clone().unwrap_or_else(|| Config::without_file());
+    let settings = config.clone().unwrap_or_else(Config::without_file);
     let (loader, report) = rules::load(project, &settings);
     let is_whole = !report.has_errors();
     problems.extend(report.diagnostics);

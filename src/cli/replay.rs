@@ -100,6 +100,11 @@ pub(super) fn run(args: &ReplayArgs, project: &ProjectArgs, ui: &mut Ui) -> Resu
     if n_bad_lines > MAX_BAD_LINES {
         ui.note(format_args!("{name}: and {} more lines that cannot be used", n_bad_lines - MAX_BAD_LINES));
     }
+    if summary.span.is_none() && summary.bad_lines > 0 {
+        let message = format!("no line of `{name}` is a snapshot");
+        let hint = "a recording has one JSON object a line, with `time`, `kind`, `name` and `fields`";
+        return Err(Error::message(Kind::Failure, message).with_hint(hint));
+    }
     if summary.span.is_none() {
         ui.note(format_args!("{name}: the recording has no snapshot that can be used"));
     }

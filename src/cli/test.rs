@@ -96,7 +96,7 @@ fn read(paths: &[PathBuf]) -> Result<BTreeMap<Arc<str>, Arc<str>>, Error> {
     for path in paths {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => add_tests(path, MAX_DEPTH, &mut files),
-            Ok(_) => files.push(path.clone()),
+            Ok(_) => files.push(test_file(path)),
             Err(error) => return Err(unreadable(Kind::Usage, path, error)),
         }
     }
@@ -106,6 +106,16 @@ fn read(paths: &[PathBuf]) -> Result<BTreeMap<Arc<str>, Arc<str>>, Error> {
         texts.insert(path.to_string_lossy().as_ref().into(), text.into());
     }
     Ok(texts)
+}
+
+/// The test file that is meant: a rule file stands for the one beside it.
+fn test_file(path: &Path) -> PathBuf {
+    let is_rule_file = path.file_name().is_some_and(|name| {
+        let name = name.to_string_lossy();
+        name.ends_with(".rhai") && !name.ends_with(".test.rhai")
+    });
+    let beside = path.with_extension("test.rhai");
+    if is_rule_file && beside.is_file() { beside } else { path.to_path_buf() }
 }
 
 fn unreadable(kind: Kind, path: &Path, error: std::io::Error) -> Error {

@@ -168,6 +168,16 @@ fn a_folder_that_does_not_exist_is_a_problem_that_says_what_to_do() {
 }
 
 #[test]
+fn run_does_not_watch_over_a_folder_that_is_not_there() {
+    let folder = folder(&[("file", "")]);
+    for name in ["none", "file"] {
+        let (code, out, err) = larum(&["run", "--dir", path(&folder.path().join(name))]);
+        assert_eq!((code, out.as_str()), (ExitCode::from(3), ""));
+        assert!(err.contains("there is no folder `") && err.contains("larum init DIR"), "{err}");
+    }
+}
+
+#[test]
 fn init_makes_a_folder_that_check_accepts_and_whose_tests_pass() {
     let parent = folder(&[]);
     let dir = parent.path().join("alerts");

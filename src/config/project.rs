@@ -153,8 +153,12 @@ impl Reader<'_> {
 
     fn text(&mut self, name: &str, path: &Path) -> Option<Arc<str>> {
         let read = || -> Result<String, String> {
-            let length = fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?.len();
-            if length > MAX_FILE_BYTES {
+            let metadata = fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?;
+            if !metadata.is_file() {
+                // A pipe would block for ever.
+                return Err("it is not a regular file".to_string());
+            }
+            if metadata.len() > MAX_FILE_BYTES {
                 return Err("the file is larger than 1 MiB".to_string());
             }
             let bytes = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
@@ -184,6 +188,18 @@ mod tests {
     fn a_byte_order_mark_is_no_part_of_a_text() {
         let (project, problems) = Project::read(folder(&[("rules/a.rhai", "\u{feff}A")]).path(), None);
         assert_eq!((problems.len(), project.rules.values().map(|text| &**text).collect::<Vec<_>>()), (0, vec!["A"]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_a_problem_and_not_waited_for() {
+        let folder = folder(&[("rules/a.rhai", "A")]);
+        // It never ends, and has no length.
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join("rules/b.rhai")).unwrap();
+        let (project, problems) = Project::read(folder.path(), None);
+        assert_eq!(project.rules.len(), 1);
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(problems, ["rules/b.rhai: error: it is not a regular file"]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let now = context.now;
-        alert.stale = self.is_stale(context, &judgement.verdict);
+        alert.stale = self.is_stale(rule, context, &judgement.verdict);
         self.count(&rule.name, &judgement.verdict);
         let mut fires = false;
         match judgement.verdict {
@@ -316,9 +316,16 @@ impl Engine {
         Some(self.context(now, target))
     }
 
-    /// Whether the subject is silent; of a set, whether all that is known of it is.
-    fn is_stale(&self, context: &Context, verdict: &Verdict) -> bool {
+    /// Whether the subject is silent, so that nothing can be said of the alert; of a set, whether all that is known of it
+    /// is. A rule that judges silence itself (by `age` or `absent`, or `no_data: "fire"`) has its answer.
+    fn is_stale(&self, rule: &Rule, context: &Context, verdict: &Verdict) -> bool {
+        let is_answer = match verdict {
+            Verdict::Conditions(_) => true,
+            Verdict::NoData(_) => rule.no_data == NoDataPolicy::Fire,
+            Verdict::Error(_) | Verdict::Excluded | Verdict::NotConcerned { .. } => false,
+        };
         match &context.target {
+            _ if is_answer => false,
             Target::Subject(id) => self.world.is_stale(*id, context.now),
             Target::Set { members, .. } => {
                 members.is_empty() && matches!(verdict, Verdict::NoData(NoData::Stale { .. }))

@@ -98,6 +98,10 @@ pub fn replay(
     let mut number = 0;
     while read_line(&mut recording, &mut line)? {
         number += 1;
+        if number == 1 && line.starts_with("\u{feff}".as_bytes()) {
+            // A byte order mark is an editor's habit and no part of the text.
+            line.drain(.."\u{feff}".len());
+        }
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }

@@ -195,6 +195,10 @@ impl State {
 }
 
 impl Reader for Memory {
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     fn last_sequence(&self) -> Result<Option<u64>, Error> {
         Ok(self.state().sequence)
     }

@@ -57,6 +57,9 @@ pub trait Store: Send {
 
 /// The reading side of a store, shared by everyone who asks.
 pub trait Reader: Send + Sync {
+    /// Whether what is committed outlasts the process.
+    fn is_durable(&self) -> bool;
+
     /// The sequence of the newest stored step; `None` in an empty store.
     ///
     /// # Errors

@@ -105,7 +105,8 @@ fn a_bad_entry_is_refused_with_its_reason() {
         (r#"{"kind":"s","name":"a","labels":{"x":"1","x":"2"},"fields":{}}"#, "label `x` is there twice"),
         (r#"{"kind":"s","name":"","fields":{}}"#, "the name is empty"),
         (r#"{"kind":"s","name":7,"fields":{}}"#, "invalid type: integer `7`, expected `name` as text"),
-        (r#"{"kind":"s","name":"a\nb","fields":{}}"#, "the name `ab` has control characters"),
+        (r#"{"kind":"s","name":"a\nb","fields":{}}"#, "the name `ab` has control or invisible characters"),
+        ("{\"kind\":\"s\",\"name\":\"a\u{202e}b\",\"fields\":{}}", "the name `ab` has control or invisible characters"),
         (
             r#"{"kind":"9 lives","name":"a","fields":{}}"#,
             "the kind `9 lives` must begin with a letter or `_`, followed by letters, digits, `_`, `.` and `-`",
