@@ -8,6 +8,7 @@ mod architecture;
 mod daemon;
 mod generations;
 mod http;
+mod lab;
 mod lifecycle;
 mod projects;
 mod receiver;
