@@ -9,7 +9,7 @@ use crate::model::{AlertNote, ChannelName, EventKind, FiringId, Level, RuleName,
 use crate::rules::Scope;
 
 /// No cooldown and no delivery, one after the other, hold anything back for longer.
-const LONGEST_HOLD: Duration = Duration::from_secs(5 * 60 + 15 * 60);
+const LONGEST_HOLD: Duration = Duration::from_secs(5 * 60 + 5 * 60);
 
 type Alert = (RuleName, SubjectKey);
 

@@ -30,7 +30,7 @@ fn tell(seed: u64, pool: &grammar::Pool, routings: &[std::sync::Arc<crate::routi
         steps.iter().filter(|step| step.has_something()).for_each(|step| println!("{step:?}"));
     }
     Judge::judge(&steps, &engine)?;
-    if seed.is_multiple_of(8) {
+    if seed.is_multiple_of(20) {
         let (again, _) = story::tell(&story, seed, Telling::Receivers);
         same("a second telling", log(&steps), log(&again))?;
         let story = story::write(&mut Random::new(seed), pool, routings, false);

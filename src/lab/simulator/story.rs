@@ -16,7 +16,7 @@ use crate::rules::RuleSet;
 
 const START: Time = Time::from_micros(1_767_571_200_000_000);
 /// After the last input: longer than any cooldown and delay that could hold something back, one after the other.
-const AFTERMATH: Duration = Duration::from_secs(25 * 60);
+const AFTERMATH: Duration = Duration::from_secs(11 * 60);
 
 /// One input and when it comes.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ pub(super) fn write(
         Chapter { time, wall_offset, input: Input::Routing(routings[random.below(2) as usize].clone()) },
         Chapter { time, wall_offset, input: Input::Rules(rules(random, pool)) },
     ];
-    for _ in 0..15 + random.below(25) {
+    for _ in 0..10 + random.below(20) {
         time = time + gap(random);
         if with_clock_jumps && random.percent(3) {
             wall_offset = random.below(7200) as i64 * 1_000_000 - 3_600_000_000;
@@ -133,8 +133,8 @@ pub(super) fn tell(story: &[Chapter], seed: u64, telling: Telling) -> (Vec<Step>
         let arrival = match (telling, receivers.below(10)) {
             (Telling::Unanswered | Telling::Overslept, _) => Arrival::Never,
             (Telling::Receivers, 0..5) => Arrival::After(Duration::ZERO, Outcome::Delivered),
-            (Telling::Receivers, 5..8) => Arrival::After(secs(receivers.below(400)), Outcome::Delivered),
-            (Telling::Receivers, _) => Arrival::After(secs(receivers.below(900)), Outcome::Dead),
+            (Telling::Receivers, 5..8) => Arrival::After(secs(receivers.below(200)), Outcome::Delivered),
+            (Telling::Receivers, _) => Arrival::After(secs(receivers.below(300)), Outcome::Dead),
         };
         sender.send(arrival.clone()).unwrap();
         arrival
