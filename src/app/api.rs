@@ -19,6 +19,7 @@ use crate::diagnostic::Severity;
 use crate::engine::{Alert, Engine, Input, RuleView, Standing};
 use crate::history::{Batch, World};
 use crate::model::{ChannelName, FiringId, Now, Value};
+use crate::rules::check_unknown_fields;
 use crate::rules::{Rule, Scope};
 use crate::server::api::{
     AlertDto, ChannelDto, CollectorDto, OutboxDto, ProblemDto, RuleDto, RulesSummaryDto, StatusDto, SubjectDto,
@@ -175,7 +176,9 @@ impl Seen {
             problem.message = format!("rule `{}` failed: {}", view.rule.name, fault.message);
             Some(problem)
         });
-        let problems = problems.collect();
+        let unknown = check_unknown_fields(engine.rules(), engine.world());
+        let unknown = unknown.iter().map(|diagnostic| ProblemDto::of_file("rule", diagnostic));
+        let problems = problems.chain(unknown).collect();
         Seen { worst: overview(engine.world(), now), rules, collectors: collectors(engine.world(), now), problems }
     }
 }

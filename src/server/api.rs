@@ -199,7 +199,7 @@ pub struct OutboxDto {
     pub dead: u64,
     /// Seconds that the oldest has been waiting.
     pub oldest_waiting_seconds: Option<u64>,
-    /// Whether the store takes writes.
+    /// Whether what was decided is stored so that it outlasts the process.
     pub durable: bool,
 }
 

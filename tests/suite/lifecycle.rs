@@ -116,3 +116,20 @@ fn pushes_are_taken_only_where_a_collector_says_so_and_at_once_when_it_does() {
     wait_until("pushes are taken", || push(&mut client) == 200);
     daemon.stop();
 }
+
+#[test]
+fn a_field_that_nobody_ever_sent_is_a_problem_that_says_what_was_meant() {
+    let receiver = Receiver::start();
+    let project = Project::new(&receiver);
+    project.write("rules/a.rhai", "rule(\"slow\", #{ on: \"thing\", when: |s| s.latncy > 5 });\n");
+    let daemon = Daemon::start(&project);
+    let mut client = daemon.client();
+    let problems = |client: &mut Client| client.get("/api/v1/status").json()["problems"].clone();
+    assert_eq!(problems(&mut client), json!([]), "of a kind that nobody sent nothing is known");
+    client.push(&json!({ "kind": "thing", "name": "one", "fields": { "latency": 7 } }));
+    let problem = problems(&mut client)[0].clone();
+    assert_eq!(problem["message"], "no subject of kind `thing` ever had the field `latncy`");
+    assert_eq!(problem["hint"], "did you mean `latency`?");
+    assert_eq!((problem["place"].clone(), problem["line"].clone()), (json!("rules/a.rhai"), json!(1)));
+    daemon.stop();
+}
