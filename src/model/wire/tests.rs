@@ -191,7 +191,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 fn any_name() -> impl Strategy<Value = Arc<str>> {
-    "[^\\p{Cc}]{1,10}".prop_map(Into::into)
+    "[^\\p{Cc}\\p{Cf}\\u{2028}\\u{2029}\\u{2060}-\\u{206f}]{1,10}".prop_map(Into::into)
 }
 
 proptest! {
