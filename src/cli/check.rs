@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::json;
 
+use super::daemon::{self, DaemonArgs};
 use super::{Error, Format, Kind, ProjectArgs, Ui, channels, rules};
 use crate::config::{Config, Project};
 use crate::diagnostic::{self, Diagnostic, Severity};
@@ -15,11 +16,20 @@ pub(super) struct CheckArgs {
     /// How problems are written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    daemon: DaemonArgs,
 }
 
 pub(super) fn run(args: &CheckArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<(), Error> {
     let (project, mut problems) = Project::read(&project.dir, project.config.as_deref());
     problems.extend(check(&project));
+    if let Some(url) = &args.daemon.url {
+        let is_known = |other: &Diagnostic| {
+            problems.iter().any(|known| (&known.file, &known.message) == (&other.file, &other.message))
+        };
+        let more: Vec<Diagnostic> = daemon::problems(url)?.into_iter().filter(|other| !is_known(other)).collect();
+        problems.extend(more);
+    }
     match args.format {
         Format::Text => {
             let text = diagnostic::render_all(&problems, ui.out_colour());

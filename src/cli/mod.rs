@@ -2,6 +2,7 @@
 
 mod channels;
 mod check;
+mod daemon;
 mod error;
 mod init;
 mod replay;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::daemon::{self, DaemonArgs};
 use super::{Error, Format, ProjectArgs, Ui, channels};
 use crate::config::{Config, Project};
 use crate::diagnostic::{self, Diagnostic};
@@ -28,6 +29,8 @@ enum RulesCommand {
         /// How the list is written
         #[arg(long, value_enum, default_value_t)]
         format: Format,
+        #[command(flatten)]
+        daemon: DaemonArgs,
     },
 }
 
@@ -39,9 +42,12 @@ pub(super) fn run(args: &RulesArgs, project: &ProjectArgs, ui: &mut Ui) -> Resul
     });
     let (loader, report) = load(&project, &config);
     problems.extend(report.diagnostics);
-    let RulesCommand::List { format } = args.command;
+    let RulesCommand::List { format, daemon } = &args.command;
+    if let Some(url) = &daemon.url {
+        return list_running(url, *format, ui);
+    }
     let rules = &loader.rules().rules;
-    match format {
+    match *format {
         Format::Text => {
             let rows = rules.values().map(|rule| {
                 let levels: Vec<&str> = rule.possible_levels().iter().map(|level| level.as_str()).collect();
@@ -62,6 +68,22 @@ pub(super) fn run(args: &RulesArgs, project: &ProjectArgs, ui: &mut Ui) -> Resul
         }
     }
     channels::refuse(&problems, ui)
+}
+
+/// The rules as a running daemon has them: who takes part, and how they fare.
+fn list_running(url: &str, format: Format, ui: &mut Ui) -> Result<(), Error> {
+    let document = daemon::ask(url, "/api/v1/rules")?;
+    if format == Format::Json {
+        return Ok(ui.line(&document)?);
+    }
+    let columns = ["name", "taking_part", "pending", "firing", "evaluations", "errors", "health"];
+    let cell = |rule: &serde_json::Value, column: &str| match &rule[column] {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let rules = document["rules"].as_array().into_iter().flatten();
+    let rows: Vec<Vec<String>> = rules.map(|rule| columns.iter().map(|column| cell(rule, column)).collect()).collect();
+    Ok(ui.table(&["NAME", "TAKE PART", "PENDING", "FIRING", "EVALUATIONS", "ERRORS", "HEALTH"], &rows)?)
 }
 
 /// Loads the rules of a project as they would be loaded at start.

@@ -1,5 +1,6 @@
 //! Start, stop, and what a daemon does without its files.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -131,5 +132,22 @@ fn a_field_that_nobody_ever_sent_is_a_problem_that_says_what_was_meant() {
     assert_eq!(problem["message"], "no subject of kind `thing` ever had the field `latncy`");
     assert_eq!(problem["hint"], "did you mean `latency`?");
     assert_eq!((problem["place"].clone(), problem["line"].clone()), (json!("rules/a.rhai"), json!(1)));
+
+    let larum = |arguments: &[&str]| {
+        let url = format!("http://{}", daemon.address());
+        let command = Command::new(env!("CARGO_BIN_EXE_larum"))
+            .args(["--dir", project.root().to_str().unwrap()])
+            .args(arguments)
+            .args(["--url", &url])
+            .env_clear()
+            .output()
+            .unwrap();
+        String::from_utf8(command.stdout).unwrap()
+    };
+    let checked = larum(&["check"]);
+    assert!(checked.contains("did you mean `latency`?") && checked.contains("1 warning"), "{checked}");
+    let listed = larum(&["rules", "list"]);
+    let row: Vec<&str> = listed.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row, ["slow", "0", "0", "0", "0", "0", "ok"], "nobody takes part: {listed}");
     daemon.stop();
 }
