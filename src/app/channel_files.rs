@@ -10,7 +10,6 @@ use crate::model::ChannelName;
 
 /// The file that stands for one where a project has no channel files at all.
 const DEFAULT_FILE: &str = "console.yaml";
-const DEFAULT_TEXT: &str = "type: console\n";
 
 /// The last good text of each file, by its path inside the folder.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +34,7 @@ impl ChannelFiles {
         surroundings: &dyn Surroundings,
         again: bool,
     ) -> Option<Vec<Configured>> {
-        let default = || BTreeMap::from([(DEFAULT_FILE.into(), DEFAULT_TEXT.into())]);
+        let default = || BTreeMap::from([(DEFAULT_FILE.into(), channels::CONSOLE_FILE.into())]);
         let files = if files.is_empty() { default() } else { files.clone() };
         if files == self.seen && !again {
             return None;

@@ -39,6 +39,9 @@ use crate::diagnostic::Diagnostic;
 use crate::model::{ChannelName, Notification, Time};
 use message::{Escape, Message, Template};
 
+/// The text of the simplest channel file: alerts go to the console. It stands where a project has no channel files.
+pub const CONSOLE_FILE: &str = "type: console\n";
+
 /// A kind of channel.
 pub struct Kind {
     /// What a channel file says as its `type`.

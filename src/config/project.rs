@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Config, Process};
+use crate::channels::CONSOLE_FILE;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::ChannelName;
 
@@ -18,9 +19,6 @@ const MAX_DEPTH: usize = 8;
 
 /// The name of the settings' file.
 const CONFIG: &str = "larum.yaml";
-
-/// The channel of a folder without a folder `channels/`: alerts go to the console.
-const CONSOLE: &str = "type: console\n";
 
 /// The texts of a project folder, by their names relative to it: `rules/service.rhai`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,7 +73,7 @@ impl Project {
             project.channels.insert(stem.into(), (name, text));
         }
         if !folder.join("channels").exists() {
-            project.channels.insert("console".into(), ("channels/console.yaml".into(), CONSOLE.into()));
+            project.channels.insert("console".into(), ("channels/console.yaml".into(), CONSOLE_FILE.into()));
         }
         (project, reader.problems)
     }

@@ -132,7 +132,7 @@ impl Engine {
                     let since = now.wall_of(since);
                     let Some(alert) = self.detach(&rule.name, &target) else { continue };
                     let verdict = Verdict::NoData(NoData::Stale { since });
-                    let judgement = Judgement { verdict, reads: Vec::new(), prints: Vec::new() };
+                    let judgement = Judgement { verdict, reads: Vec::new() };
                     self.settle(rule, context, target, alert, judgement, effects);
                 }
                 None => {

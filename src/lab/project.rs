@@ -20,9 +20,6 @@ use crate::rules::{Loader, Param, RuleSet, Scope, loader};
 /// The seed of the lab's ids: they are the same wherever a test or a replay runs.
 const SEED: u64 = 0x006c_6172_756d;
 
-/// What a channel is in the lab where a variable or file that its own file names is missing.
-const STAND_IN: &str = "type: console\n";
-
 /// Surroundings that note whether something was missing.
 struct Asked<'a> {
     surroundings: &'a dyn Surroundings,
@@ -123,8 +120,10 @@ impl Project {
         for (name, (file, text)) in &files.channels {
             let asked = Asked { surroundings: &surroundings, missed: Cell::new(false) };
             let parsed = match channels::parse(name, file.clone(), text, &asked) {
-                // Rules can be tried where the secrets of their channels are not at hand.
-                Err(_) if asked.missed.get() => channels::parse(name, file.clone(), STAND_IN, &surroundings),
+                // Rules can be tried where the secrets of their channels are not at hand: the console stands in.
+                Err(_) if asked.missed.get() => {
+                    channels::parse(name, file.clone(), channels::CONSOLE_FILE, &surroundings)
+                }
                 parsed => parsed,
             };
             match parsed {

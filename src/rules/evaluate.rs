@@ -209,7 +209,7 @@ impl Rule {
         &self,
         context: &Context,
         body: impl FnOnce(&mut Run<'_>) -> Result<T, Ended>,
-    ) -> (Result<T, Ended>, Reads, Vec<String>) {
+    ) -> (Result<T, Ended>, Reads) {
         let program = &self.program;
         let members = match &context.target {
             Target::Subject(_) => 0,
@@ -222,7 +222,7 @@ impl Rule {
                 budget::PER_STEP
             );
             let fault = Fault { line: self.line, column: 0, message, runaway: true };
-            return (Err(Ended::Fault(fault)), Vec::new(), Vec::new());
+            return (Err(Ended::Fault(fault)), Vec::new());
         }
         let operations = left.min(budget::PER_EVALUATION + budget::PER_MEMBER * members);
         let evaluation = Evaluation::new(context);
@@ -235,7 +235,7 @@ impl Rule {
             }))
         });
         context.budget.spend(usage.operations);
-        context.budget.print(&usage.prints);
+        context.budget.print(usage.prints);
         let reads = evaluation.take_reads();
         evaluation.finish();
         let outcome = outcome.unwrap_or_else(|panic| {
@@ -247,7 +247,7 @@ impl Rule {
             let message = format!("the evaluation panicked, which is a bug of Larum: {text}");
             Err(Ended::Fault(Fault { line: self.line, column: 0, message, runaway: true }))
         });
-        (outcome, reads, usage.prints)
+        (outcome, reads)
     }
 
     /// Judges one subject or set. `on` says of each level (in the order of `levels`) whether it is on, so that `clear` is asked.
@@ -256,7 +256,7 @@ impl Rule {
     pub fn judge(&self, context: &Context, on: &[bool]) -> Judgement {
         let program = &self.program;
         let mut when_reads = Vec::new();
-        let (outcome, reads, prints) = self.run(context, |run| {
+        let (outcome, reads) = self.run(context, |run| {
             // A set's members have passed `where` already.
             if let (Some(takes), Target::Subject(_)) = (&program.takes, &context.target)
                 && !run.ask(takes, "where")?
@@ -280,7 +280,7 @@ impl Rule {
             Ok(Verdict::Conditions(conditions))
         });
         let reads = if when_reads.is_empty() { reads } else { when_reads };
-        Judgement { verdict: outcome.unwrap_or_else(Verdict::from), reads, prints }
+        Judgement { verdict: outcome.unwrap_or_else(Verdict::from), reads }
     }
 
     /// Whether `where` takes a subject, as for the members of a set: conditions with one [`Condition::Fire`] where it
@@ -289,7 +289,7 @@ impl Rule {
         let Some(takes) = &self.program.takes else {
             return Verdict::Conditions(vec![Condition::Fire]);
         };
-        let (outcome, _, _) = self.run(context, |run| run.ask(takes, "where"));
+        let (outcome, _) = self.run(context, |run| run.ask(takes, "where"));
         match outcome {
             Ok(true) => Verdict::Conditions(vec![Condition::Fire]),
             Ok(false) => Verdict::Excluded,
@@ -306,7 +306,7 @@ impl Rule {
             LevelSource::Fixed(level) => return Ok(*level),
             LevelSource::Closure(closure) => closure,
         };
-        let (outcome, _, _) = self.run(context, |run| run.call(closure));
+        let (outcome, _) = self.run(context, |run| run.call(closure));
         let answer = outcome.map_err(|ended| placed(ended.into_fault("level"), closure))?;
         match answer.as_immutable_string_ref() {
             Ok(text) => text.parse().map_err(|error: crate::model::UnknownLevel| at(closure, error.to_string())),
@@ -321,7 +321,7 @@ impl Rule {
     pub fn message(&self, context: &Context) -> Result<String, Fault> {
         let closure = match &self.program.message {
             MessageSource::Default => {
-                let (_, reads, _) = self.run(context, |run| {
+                let (_, reads) = self.run(context, |run| {
                     self.program.when.iter().try_for_each(|when| run.ask(when, "when").map(|_| ()))
                 });
                 return Ok(self.default_message(context, &reads));
@@ -330,7 +330,7 @@ impl Rule {
             MessageSource::Closure(closure) => closure,
         };
         // Made text inside the run: a subject prints itself only while the evaluation lasts.
-        let (outcome, _, _) = self.run(context, |run| {
+        let (outcome, _) = self.run(context, |run| {
             let answer = run.call(closure)?;
             match answer.as_immutable_string_ref() {
                 Ok(text) => Ok(one_line(&text)),

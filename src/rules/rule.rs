@@ -142,11 +142,11 @@ impl StepBudget {
     }
 
     /// Keeps lines that an evaluation printed; those past the first [`MAX_PRINTS`] of a step are dropped.
-    pub(crate) fn print(&self, lines: &[String]) {
+    pub(crate) fn print(&self, lines: Vec<String>) {
         if !lines.is_empty() {
             let mut prints = self.prints.lock().unwrap_or_else(PoisonError::into_inner);
             let room = MAX_PRINTS.saturating_sub(prints.len());
-            prints.extend(lines.iter().take(room).cloned());
+            prints.extend(lines.into_iter().take(room));
         }
     }
 

@@ -53,6 +53,4 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// The values read by `when`, in the order of reading, each once: a field's name, or a window as written (`rate("x", "5m")`).
     pub reads: Vec<(Arc<str>, Value)>,
-    /// The lines that the script printed, for the log; a flood of them is cut.
-    pub prints: Vec<String>,
 }

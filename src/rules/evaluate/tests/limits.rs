@@ -133,9 +133,12 @@ fn the_operations_of_a_rule_in_one_step_are_bounded_over_its_subjects() {
 #[test]
 fn prints_are_collected_and_cut() {
     let context = subject();
-    let judgement = rule("|s| { print(`x is ${s.x}`); debug(s.x); true }").judge(&context, &[]);
-    assert_eq!(judgement.prints[0], "x is 1");
-    assert_eq!(judgement.prints.len(), 2);
-    let judgement = rule("|s| { for i in 0..1000 { print(i); } true }").judge(&context, &[]);
-    assert_eq!(judgement.prints.len(), 11);
+    let printed = |when: &str| {
+        rule(when).judge(&context, &[]);
+        context.budget.take_prints()
+    };
+    let prints = printed("|s| { print(`x is ${s.x}`); debug(s.x); true }");
+    assert_eq!(prints[0], "x is 1");
+    assert_eq!(prints.len(), 2);
+    assert_eq!(printed("|s| { for i in 0..1000 { print(i); } true }").len(), 11);
 }
