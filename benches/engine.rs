@@ -40,6 +40,7 @@ fn engine(rules: &str) -> Engine {
         forget_firing_after: Duration::from_secs(24 * 3600),
         zone: jiff::tz::TimeZone::UTC,
         limits: Limits::default(),
+        remembers: false,
     };
     let now = Now::at(Time::from_micros(START * 1_000_000));
     let mut engine = Engine::new(settings, now);

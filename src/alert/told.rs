@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{AlertNote, EventKind, FoldedEvent, Level, NotificationId, Time};
 
 /// How many events one notification lists as folded; older ones give way.
 const MAX_FOLDED: usize = 20;
 
 /// What a channel was told of the present firing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToldFiring {
     /// The level that it was told last.
     pub level: Level,
@@ -16,12 +18,17 @@ pub struct ToldFiring {
     pub at: Time,
     /// It was told that the subject is silent.
     pub stale: bool,
+    /// It was told that the alert is flapping, and not yet that it no longer is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flapping: bool,
+    /// The highest level that it was told of the firing.
+    pub highest: Level,
     /// Some notification of the firing arrived. Until then the channel may know nothing of it.
     pub heard: bool,
 }
 
-/// An end that waits for the notification on its way.
-#[derive(Clone, Debug, PartialEq)]
+/// An end that waits for the notification on its way, or for the next message of its group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OwedEnd {
     /// The end.
     pub note: AlertNote,
@@ -45,7 +52,7 @@ impl ToldFiring {
 }
 
 /// A stretch in which no firing notification follows, but for a higher level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Cooldown {
     /// When the last firing notification was decided.
     started: Time,
@@ -54,17 +61,68 @@ struct Cooldown {
 }
 
 /// What one channel knows of one alert. Lives as long as the alert is remembered, so that the cooldown outlasts a firing.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Told {
     /// The present firing; `None` where nothing was told of it.
     firing: Option<ToldFiring>,
     cooldown: Option<Cooldown>,
     /// The notification that is on its way.
-    in_flight: Option<NotificationId>,
+    in_flight: Option<InFlight>,
     /// Told firings that ended while a notification was on its way: sent as soon as it has arrived.
     ends: Vec<OwedEnd>,
-    /// Events since the channel was last told.
+    /// Events since the channel was last told; of many the newest.
     missed: Vec<FoldedEvent>,
+    /// How many more there were.
+    missed_omitted: u64,
+}
+
+/// A notification on its way, and how many events of this alert it tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InFlight {
+    /// Its id.
+    pub id: NotificationId,
+    /// Its share of this alert.
+    pub events: Events,
+}
+
+/// How many events a notification tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Events {
+    /// Told by themselves.
+    pub told: u64,
+    /// Folded into these.
+    pub folded: u64,
+}
+
+impl Events {
+    /// The events that these notes tell.
+    pub fn of(notes: &[AlertNote]) -> Events {
+        Events { told: notes.len() as u64, folded: notes.iter().map(AlertNote::n_folded).sum() }
+    }
+
+    /// All of them.
+    pub const fn all(self) -> u64 {
+        self.told + self.folded
+    }
+}
+
+impl std::ops::AddAssign for Events {
+    fn add_assign(&mut self, other: Events) {
+        self.told += other.told;
+        self.folded += other.folded;
+    }
+}
+
+/// Earlier events that are told with a later one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Folded {
+    /// The newest of them, oldest first.
+    pub events: Vec<FoldedEvent>,
+    /// How many more there were.
+    pub omitted: u64,
+    /// The event that is told was not noted before: it is owed only from now on.
+    pub is_new: bool,
 }
 
 /// The alert as it is now.
@@ -74,8 +132,22 @@ pub struct Present {
     pub level: Level,
     /// Its subject is silent.
     pub stale: bool,
+    /// It goes up and down too often.
+    pub flapping: bool,
+    /// Its condition counts now: false only between two raises of a flapping alert.
+    pub is_up: bool,
+    /// From when until when the engine was down, where its subject was not heard of since: what came due in that time is
+    /// not repeated yet.
+    pub blind: Option<(Time, Time)>,
     /// Whether, and when, the channel takes it.
     pub reach: Reach,
+}
+
+impl Present {
+    /// Whether something that was due then came due while nobody watched, and nothing was heard of the subject since.
+    fn is_overdue(&self, due: Time) -> bool {
+        self.blind.is_some_and(|(stopped, restarted)| stopped < due && due <= restarted)
+    }
 }
 
 /// Whether a channel is to be told.
@@ -135,6 +207,13 @@ pub enum Hold {
     },
     /// Alerting is switched off.
     Disabled,
+    /// It goes up and down: told once, and again when it has been quiet for long enough.
+    Flapping,
+    /// The next message of its group is not due yet.
+    Group {
+        /// When it is.
+        until: Time,
+    },
 }
 
 impl Hold {
@@ -145,14 +224,16 @@ impl Hold {
             Hold::Cooldown { .. } => "cooldown",
             Hold::OutsideActive { .. } => "outside active hours",
             Hold::Disabled => "alerting disabled",
+            Hold::Flapping => "flapping",
+            Hold::Group { .. } => "group",
         }
     }
 
     /// When it ends by itself.
     pub const fn until(self) -> Option<Time> {
         match self {
-            Hold::Cooldown { until } | Hold::OutsideActive { until } => Some(until),
-            Hold::InFlight | Hold::Disabled => None,
+            Hold::Cooldown { until } | Hold::OutsideActive { until } | Hold::Group { until } => Some(until),
+            Hold::InFlight | Hold::Disabled | Hold::Flapping => None,
         }
     }
 }
@@ -189,19 +270,34 @@ impl Told {
             return Decision::Nothing { reminder: None };
         }
         let event = match self.firing {
+            None if present.flapping && !present.is_up => return Decision::Nothing { reminder: None },
+            None if present.flapping => EventKind::Flapping,
             None => EventKind::Raised,
+            Some(told) if present.flapping && !told.flapping && told.heard => EventKind::Flapping,
+            Some(told) if present.flapping => match present.is_up && present.level > told.highest {
+                true if told.heard => EventKind::Escalated,
+                true => EventKind::Flapping,
+                false => return Decision::Hold(Hold::Flapping),
+            },
+            // It is quiet again, and fires.
+            Some(told) if told.flapping => EventKind::Raised,
             Some(told) if !told.heard && self.in_flight.is_none() => match told.repeats_at(timing) {
                 _ if present.level > told.level => EventKind::Raised,
-                Some(due) if due <= now && !present.stale => EventKind::Raised,
-                again => return Decision::Nothing { reminder: again.filter(|_| !present.stale) },
+                Some(due) if due <= now && !present.stale && !present.is_overdue(due) => EventKind::Raised,
+                again => {
+                    let again = again.filter(|due| !present.stale && !present.is_overdue(*due));
+                    return Decision::Nothing { reminder: again };
+                }
             },
             Some(told) if present.level > told.level => EventKind::Escalated,
             Some(told) if present.level < told.level => EventKind::Eased,
             Some(told) if present.stale && !told.stale => EventKind::Stale,
             Some(_) if present.stale => return Decision::Nothing { reminder: None },
             Some(told) => match told.repeats_at(timing) {
-                Some(due) if due <= now => EventKind::Reminded,
-                reminder => return Decision::Nothing { reminder },
+                Some(due) if due <= now && !present.is_overdue(due) => EventKind::Reminded,
+                reminder => {
+                    return Decision::Nothing { reminder: reminder.filter(|due| !present.is_overdue(*due)) };
+                }
             },
         };
         match present.reach {
@@ -227,49 +323,83 @@ impl Told {
     pub fn miss(&mut self, event: FoldedEvent) {
         if self.missed.len() == MAX_FOLDED {
             self.missed.remove(0);
+            self.missed_omitted += 1;
         }
         self.missed.push(event);
     }
 
-    /// The channel is told `event` at `level` by notification `id`. Gives the earlier events that it stands for.
-    pub fn tell(
-        &mut self,
-        event: EventKind,
-        present: Present,
-        now: Time,
-        timing: Timing,
-        id: NotificationId,
-    ) -> Vec<FoldedEvent> {
+    /// How many events it should hear of and was not told yet.
+    pub fn n_missed(&self) -> u64 {
+        self.missed.len() as u64 + self.missed_omitted
+    }
+
+    /// The events that it will not be told any more.
+    pub fn give_up_missed(&mut self) -> u64 {
+        let n_missed = self.n_missed();
+        self.missed.clear();
+        self.missed_omitted = 0;
+        n_missed
+    }
+
+    /// The channel is told `event` by a notification that must [depart](Told::depart) now. Gives the earlier events that
+    /// it stands for.
+    pub fn tell(&mut self, event: EventKind, present: Present, now: Time, timing: Timing) -> Folded {
         if matches!(event, EventKind::Raised | EventKind::Escalated | EventKind::Reminded) {
             let running = self.cooldown.filter(|cooldown| now < cooldown.started + timing.cooldown);
             let highest = running.map_or(present.level, |cooldown| cooldown.highest.max(present.level));
             self.cooldown = Some(Cooldown { started: now, highest });
         }
-        let heard = self.firing.is_some_and(|told| told.heard);
-        self.firing = Some(ToldFiring { level: present.level, at: now, stale: present.stale, heard });
-        self.in_flight = Some(id);
+        let before = self.firing;
+        self.firing = Some(ToldFiring {
+            level: present.level,
+            at: now,
+            stale: present.stale,
+            flapping: present.flapping,
+            highest: before.map_or(present.level, |told| told.highest.max(present.level)),
+            heard: before.is_some_and(|told| told.heard),
+        });
         self.take_missed(event)
     }
 
-    /// The events since the channel was last told, without the one that is told itself.
-    fn take_missed(&mut self, event: EventKind) -> Vec<FoldedEvent> {
-        let mut missed = std::mem::take(&mut self.missed);
-        if missed.last().is_some_and(|last| last.event == event) {
-            missed.pop();
-        }
-        missed
+    /// The events since the channel was last told, without the one that is told itself: the newest of its kind.
+    fn take_missed(&mut self, event: EventKind) -> Folded {
+        let mut events = std::mem::take(&mut self.missed);
+        let mut omitted = std::mem::take(&mut self.missed_omitted);
+        let is_new = match events.iter().rposition(|missed| missed.event == event) {
+            Some(place) => {
+                events.remove(place);
+                false
+            }
+            // A raise is the oldest of what was missed, and the first to give way.
+            None if event == EventKind::Raised && omitted > 0 => {
+                omitted -= 1;
+                false
+            }
+            None => true,
+        };
+        Folded { events, omitted, is_new }
     }
 
     /// The firing is over. Whoever was told of it is owed the end, at once or as soon as what is on its way has arrived;
-    /// not so where all that was told of it was given up. Gives whether the channel had been told.
+    /// not so where all that was told of it was given up. Gives whether the channel had been told: then the end is owed,
+    /// and stands for all that was missed.
     pub fn end(&mut self, note: AlertNote) -> bool {
         let told = self.firing.take().filter(|told| told.heard || self.in_flight.is_some());
         if let Some(told) = told {
-            let folded = self.take_missed(note.event);
-            self.ends.push(OwedEnd { note: AlertNote { folded, ..note }, if_arrived: !told.heard });
+            let Folded { events: folded, omitted: folded_omitted, .. } = self.take_missed(note.event);
+            self.ends.push(OwedEnd { note: AlertNote { folded, folded_omitted, ..note }, if_arrived: !told.heard });
         }
-        self.missed.clear();
         told.is_some()
+    }
+
+    /// Whether ends are owed, now or after what is on its way.
+    pub fn has_ends(&self) -> bool {
+        !self.ends.is_empty()
+    }
+
+    /// Whether ends could be sent now.
+    pub fn has_due_ends(&self) -> bool {
+        self.in_flight.is_none() && !self.ends.is_empty()
     }
 
     /// The ends that can be sent now: none while a notification is on its way.
@@ -282,26 +412,38 @@ impl Told {
 
     /// The ends that wait for the notification on its way, with its id: for an alert that is no longer remembered.
     pub fn take_waiting_ends(&mut self) -> Option<(NotificationId, Vec<OwedEnd>)> {
-        let id = self.in_flight.clone()?;
+        let id = self.in_flight.as_ref()?.id.clone();
         (!self.ends.is_empty()).then(|| (id, std::mem::take(&mut self.ends)))
     }
 
-    /// A notification is on its way.
-    pub fn depart(&mut self, id: NotificationId) {
-        self.in_flight = Some(id);
+    /// A notification with these events of the alert is on its way.
+    pub fn depart(&mut self, id: NotificationId, events: Events) {
+        self.in_flight = Some(InFlight { id, events });
     }
 
-    /// A notification has come to its end: it arrived, or it was given up. Gives whether it was the one on its way.
-    pub fn arrive(&mut self, id: &NotificationId, arrived: bool) -> bool {
-        if self.in_flight.as_ref() != Some(id) {
-            return false;
-        }
-        self.in_flight = None;
-        self.ends.retain(|owed| owed.is_owed(arrived));
+    /// The notification on its way.
+    pub const fn in_flight(&self) -> Option<&InFlight> {
+        self.in_flight.as_ref()
+    }
+
+    /// A notification has come to its end: it arrived, or it was given up. Gives the ends that are owed no more, if it was
+    /// the one on its way.
+    pub fn arrive(&mut self, id: &NotificationId, arrived: bool) -> Option<Vec<AlertNote>> {
+        self.in_flight.take_if(|in_flight| in_flight.id == *id)?;
+        let (owed, dropped): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.ends).into_iter().partition(|owed| owed.is_owed(arrived));
+        self.ends = owed;
         if let Some(told) = &mut self.firing {
             told.heard |= arrived;
         }
-        true
+        Some(dropped.into_iter().map(|owed| owed.note).collect())
+    }
+
+    /// A notification of the present firing that had been given up has arrived after all.
+    pub fn hear(&mut self) {
+        if let Some(told) = &mut self.firing {
+            told.heard = true;
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Time;
 
 /// What one evaluation says to a track.
@@ -18,7 +20,7 @@ pub enum Signal {
 }
 
 /// Counts only the time in which a verdict stood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timer {
     /// What was counted before it was last paused.
     counted: Duration,
@@ -45,6 +47,15 @@ impl Timer {
         Timer { running_since: self.running_since.or(Some(now)), ..self }
     }
 
+    /// What it counted up to `stopped` stands. If time has passed since, it is paused: what is true now is not known
+    /// before the next verdict.
+    fn resume_after(self, stopped: Time, now: Time) -> Timer {
+        match self.running_since {
+            Some(_) if stopped < now => self.pause(stopped),
+            Some(_) | None => self,
+        }
+    }
+
     /// When it will have counted `length`; `None` while paused.
     fn deadline(self, length: Duration) -> Option<Time> {
         self.running_since.map(|since| since + length.saturating_sub(self.counted))
@@ -52,7 +63,8 @@ impl Timer {
 }
 
 /// One condition over time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Track {
     /// The condition is not true.
     #[default]
@@ -119,6 +131,16 @@ impl Track {
             Track::Pending { timer, .. } => timer.deadline(hold),
             Track::Recovering { timer, .. } => timer.deadline(keep),
             Track::Off | Track::On => None,
+        }
+    }
+
+    /// The track after a time in which nobody looked: from `stopped` to `now` nothing was counted.
+    #[must_use = "dropping a state loses an alert"]
+    pub fn resume_after(self, stopped: Time, now: Time) -> Track {
+        match self {
+            Track::Off | Track::On => self,
+            Track::Pending { since, timer } => Track::Pending { since, timer: timer.resume_after(stopped, now) },
+            Track::Recovering { since, timer } => Track::Recovering { since, timer: timer.resume_after(stopped, now) },
         }
     }
 

@@ -13,19 +13,24 @@ use super::collectors::Collectors;
 use super::delivery::Deliveries;
 use super::engine_thread::{Handle, Refused};
 use super::figures::Figures;
+use super::past;
 use super::problems::{Part, Problems};
 use crate::collect::COLLECTOR_KIND;
 use crate::diagnostic::Severity;
-use crate::engine::{Alert, Engine, Input, RuleView, Standing};
+use crate::engine::{Alert, Books, Engine, Input, RuleView, Standing};
 use crate::history::{Batch, World};
-use crate::model::{ChannelName, FiringId, Now, Value};
+use crate::model::{ChannelName, FiringId, NotificationId, Now, Value};
 use crate::rules::check_unknown_fields;
 use crate::rules::{Rule, Scope};
 use crate::server::api::{
-    AlertDto, ChannelDto, CollectorDto, OutboxDto, ProblemDto, RuleDto, RulesSummaryDto, StatusDto, SubjectDto,
+    AlertDto, AlertPageDto, AttemptCountsDto, ChannelDto, CollectorDto, DeliveryDetailDto, DeliveryDto, OutboxDto,
+    ProblemDto, RuleDto, RulesSummaryDto, StatusDto, SubjectDto,
 };
-use crate::server::{Intake, Overview, PushError, PushReceipt, Readiness, Unavailable, View, overview};
-use crate::store::Reader;
+use crate::server::{
+    FiringQuery, Found, Intake, OutboxQuery, Overview, PastError, PushError, PushReceipt, Readiness, Unavailable, View,
+    overview,
+};
+use crate::store::{Delivery, DeliveryFilter, DeliveryState, Reader};
 
 /// How many of the newest notifications are looked through for who was told.
 const NOTIFICATIONS: usize = 10_000;
@@ -105,7 +110,7 @@ impl View for Api {
                 disk_usage: seen.worst.disk_usage,
                 response_time: seen.worst.response_time,
                 rules: seen.rules,
-                channels: self.channel_documents(),
+                channels: self.channel_documents(&seen.books),
                 collectors: self.with_silent_ones(seen.collectors),
                 outbox: OutboxDto {
                     waiting: totals.waiting,
@@ -139,12 +144,37 @@ impl View for Api {
         })
     }
 
+    fn firings(&self, asked: FiringQuery) -> BoxFuture<'_, Result<AlertPageDto, PastError>> {
+        Box::pin(async move {
+            let present = self.alerts().await?;
+            past::read(self.store.clone(), move |store| past::page(store, &asked, present)).await
+        })
+    }
+
+    fn firing(&self, id: String) -> BoxFuture<'_, Result<Found, PastError>> {
+        Box::pin(async move {
+            let present = self.alerts().await?;
+            past::read(self.store.clone(), move |store| past::find(store, &id, present)).await
+        })
+    }
+
     fn subjects(&self) -> BoxFuture<'_, Result<Vec<SubjectDto>, Unavailable>> {
         Box::pin(self.ask(|engine, now| subject_documents(engine.world(), now)))
     }
 
     fn channels(&self) -> BoxFuture<'_, Result<Vec<ChannelDto>, Unavailable>> {
-        Box::pin(std::future::ready(Ok(self.channel_documents())))
+        Box::pin(async move {
+            let books = self.ask(|engine, _| engine.books().clone()).await?;
+            Ok(self.channel_documents(&books))
+        })
+    }
+
+    fn outbox(&self, query: OutboxQuery) -> BoxFuture<'_, Result<Vec<DeliveryDto>, Unavailable>> {
+        Box::pin(self.list_outbox(query))
+    }
+
+    fn delivery(&self, id: &str) -> BoxFuture<'_, Result<Option<DeliveryDetailDto>, Unavailable>> {
+        Box::pin(self.show_delivery(id.into()))
     }
 }
 
@@ -154,6 +184,7 @@ struct Seen {
     rules: RulesSummaryDto,
     collectors: Vec<CollectorDto>,
     problems: Vec<ProblemDto>,
+    books: BTreeMap<ChannelName, Books>,
 }
 
 impl Seen {
@@ -179,7 +210,13 @@ impl Seen {
         let unknown = check_unknown_fields(engine.rules(), engine.world());
         let unknown = unknown.iter().map(|diagnostic| ProblemDto::of_file("rule", diagnostic));
         let problems = problems.chain(unknown).collect();
-        Seen { worst: overview(engine.world(), now), rules, collectors: collectors(engine.world(), now), problems }
+        Seen {
+            worst: overview(engine.world(), now),
+            rules,
+            collectors: collectors(engine.world(), now),
+            problems,
+            books: engine.books().clone(),
+        }
     }
 }
 
@@ -192,10 +229,24 @@ impl Api {
         async move { engine.ask(question).await.map_err(|_| Unavailable) }
     }
 
-    /// Which channels were told of each firing.
+    /// Which channels have heard of each firing.
     fn told(&self) -> BTreeMap<FiringId, BTreeSet<ChannelName>> {
+        let newest = DeliveryFilter { limit: NOTIFICATIONS, ..DeliveryFilter::default() };
+        let newest = self.store.deliveries(&newest).unwrap_or_default();
+        let is_delivered = |delivery: &&Delivery| matches!(delivery.state, DeliveryState::Delivered { .. });
+        let delivered: BTreeSet<&NotificationId> =
+            newest.iter().filter(is_delivered).map(|delivery| &delivery.notification.id).collect();
         let mut told: BTreeMap<FiringId, BTreeSet<ChannelName>> = BTreeMap::new();
-        for delivery in self.store.recent_deliveries(NOTIFICATIONS).unwrap_or_default() {
+        for delivery in &newest {
+            // What waits or was given up told nobody.
+            let has_arrived = match &delivery.state {
+                DeliveryState::Delivered { .. } => true,
+                DeliveryState::Absorbed { by } => delivered.contains(by),
+                DeliveryState::Waiting { .. } | DeliveryState::Dead { .. } => false,
+            };
+            if !has_arrived {
+                continue;
+            }
             for alert in &delivery.notification.alerts {
                 told.entry(alert.id.clone()).or_default().insert(delivery.notification.channel.clone());
             }
@@ -203,19 +254,36 @@ impl Api {
         told
     }
 
-    fn channel_documents(&self) -> Vec<ChannelDto> {
-        let document = |(name, figures): (ChannelName, super::delivery::ChannelFigures)| ChannelDto {
-            file: figures.file.to_string(),
-            name: name.to_string(),
-            channel_type: figures.kind.to_string(),
-            owed: figures.owed,
-            delivered: figures.health.delivered,
-            absorbed: 0,
-            waiting: figures.waiting,
-            dead: figures.health.dead,
-            suppressed: figures.suppressed,
-            last_delivered: figures.health.last_success,
-            problem: figures.health.last_error.filter(|_| figures.health.consecutive_failures > 0),
+    fn channel_documents(&self, books: &BTreeMap<ChannelName, Books>) -> Vec<ChannelDto> {
+        let document = |(name, figures): (ChannelName, super::delivery::ChannelFigures)| {
+            let books = books.get(&name).copied().unwrap_or_default();
+            ChannelDto {
+                file: figures.file.to_string(),
+                name: name.to_string(),
+                channel_type: figures.kind.to_string(),
+                owed: books.owed,
+                delivered: books.delivered,
+                absorbed: books.absorbed,
+                waiting: books.waiting,
+                dead: books.dead,
+                suppressed: books.suppressed,
+                in_flight: figures.health.in_flight as u64,
+                summaries: figures.health.summaries,
+                attempts: AttemptCountsDto {
+                    ok: figures.health.attempts.ok,
+                    partial: figures.health.attempts.partial,
+                    retry: figures.health.attempts.retry,
+                    permanent: figures.health.attempts.permanent,
+                },
+                consecutive_failures: figures.health.consecutive_failures,
+                oldest_waiting: figures.health.oldest_waiting,
+                limit: figures.health.limit.map(|limit| limit.to_string()),
+                concurrency: (!figures.health.nobody).then_some(figures.health.concurrency),
+                limited_until: figures.health.limited_until,
+                paused_until: figures.health.paused_until,
+                last_delivered: figures.health.last_success,
+                problem: figures.health.last_error.filter(|_| figures.health.consecutive_failures > 0),
+            }
         };
         self.deliveries.figures().into_iter().map(document).collect()
     }
@@ -236,6 +304,13 @@ impl Api {
         for (name, figures) in self.deliveries.figures() {
             let error = figures.health.last_error.filter(|_| figures.health.consecutive_failures > 0);
             problems.extend(error.map(|error| ProblemDto::of_thing(Severity::Error, "delivery", name.as_str(), error)));
+            if figures.health.nobody {
+                let message = format!("no such channel: {} notifications wait for it", figures.waiting);
+                let mut problem = ProblemDto::of_thing(Severity::Error, "delivery", name.as_str(), message);
+                problem.hint =
+                    Some(format!("they go when channels/{name}.yaml is good, and are given up when it is removed"));
+                problems.push(problem);
+            }
         }
         let unsaved = self.figures.unsaved.get();
         if unsaved > 0 {
@@ -339,6 +414,8 @@ fn alert_document(engine: &Engine, rule: &Rule, alert: &Alert, now: Now) -> Aler
         name: alert.subject.name.to_string(),
         labels,
         state: alert.state().to_string(),
+        ended: None,
+        reason: None,
         level: firing.map(|firing| firing.level),
         since: now.wall_of(since),
         message: firing.map(|firing| firing.message.clone()).or(problem),

@@ -4,6 +4,7 @@
 //! transaction. While the store refuses to write, alerts are sent nevertheless, replies say so, and the records are kept
 //! (within a bound) and tried again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -13,7 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::engine_thread::Receipt;
 use super::error_chain;
 use super::figures::Figures;
-use crate::engine::Effects;
+use crate::engine::{Effects, SavedState};
+use crate::model::Time;
 use crate::store::{Record, Store};
 
 /// Records of one transaction at most: replies should not wait for a long one.
@@ -39,6 +41,7 @@ enum Write {
     Step(Step),
     Record(Record, Option<oneshot::Sender<bool>>),
     Flush(oneshot::Sender<bool>),
+    Trim(Time),
     Stop,
 }
 
@@ -74,6 +77,12 @@ impl Writer {
         }
     }
 
+    /// Removes what ended before `before`, little by little.
+    pub(super) fn trim(&self, before: Time) {
+        // As in `step`.
+        self.writes.send(Write::Trim(before)).ok();
+    }
+
     /// Lets the committer end after everything that it was given before.
     pub(super) fn stop(&self) {
         self.writes.send(Write::Stop).ok();
@@ -94,10 +103,13 @@ pub(super) fn run(mut store: Box<dyn Store>, writes: Writes, figures: &Figures, 
     let mut unsaved: Vec<Record> = Vec::new();
     let mut refused: Option<String> = None;
     let mut stop = false;
+    // What is to be trimmed, a little between two transactions.
+    let mut trim: Option<Time> = None;
     while !stop {
-        let first = match unsaved.is_empty() {
-            true => writes.0.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            false => writes.0.recv_timeout(RETRY),
+        let first = match (unsaved.is_empty(), trim) {
+            (true, None) => writes.0.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            (true, Some(_)) => writes.0.recv_timeout(Duration::ZERO),
+            (false, _) => writes.0.recv_timeout(RETRY),
         };
         let mut batch = Vec::new();
         match first {
@@ -120,6 +132,7 @@ pub(super) fn run(mut store: Box<dyn Store>, writes: Writes, figures: &Figures, 
                     waiting.extend(reply);
                 }
                 Write::Flush(reply) => waiting.push(reply),
+                Write::Trim(before) => trim = Some(before),
                 Write::Stop => stop = true,
             }
         }
@@ -136,37 +149,78 @@ pub(super) fn run(mut store: Box<dyn Store>, writes: Writes, figures: &Figures, 
         for reply in waiting {
             reply.send(durable).ok();
         }
+        if let Some(before) = trim.filter(|_| durable && !stop) {
+            trim = match store.trim(before) {
+                Ok(0) => None,
+                Ok(_) => Some(before),
+                Err(error) => {
+                    tracing::warn!(error = error_chain(&error), "what is older than is kept could not be removed");
+                    None
+                }
+            };
+        }
     }
 }
 
-/// Commits the records and empties the list, or keeps them. Says whether they are stored.
+/// Commits the records and empties the list, or keeps what could not be stored. Says whether all is stored.
 fn save(store: &mut dyn Store, unsaved: &mut Vec<Record>, refused: &mut Option<String>, figures: &Figures) -> bool {
-    match store.commit(unsaved) {
-        Ok(()) => {
-            figures.commits.add(1);
-            figures.unsaved.set(0);
-            if refused.take().is_some() {
-                tracing::warn!(records = unsaved.len(), "the store writes again");
+    let n_records = unsaved.len();
+    while !unsaved.is_empty() {
+        let n_batch = unsaved.len().min(BATCH);
+        match store.commit(&unsaved[..n_batch]) {
+            Ok(()) => {
+                figures.commits.add(1);
+                unsaved.drain(..n_batch);
             }
-            unsaved.clear();
-            true
-        }
-        Err(error) => {
-            let error = error_chain(&error);
-            figures.commit_failures.add(1);
-            if refused.as_ref() != Some(&error) {
-                tracing::error!(error, "the store cannot write: alerts are sent, but would be lost by a crash");
-                *refused = Some(error);
+            Err(error) => {
+                let error = error_chain(&error);
+                figures.commit_failures.add(1);
+                if refused.as_ref() != Some(&error) {
+                    tracing::error!(error, "the store cannot write: alerts are sent, but would be lost by a crash");
+                    *refused = Some(error);
+                }
+                figures.lost_records.add(give_up_oldest(unsaved, UNSAVED) as u64);
+                figures.unsaved.set(unsaved.len() as u64);
+                return false;
             }
-            let surplus = unsaved.len().saturating_sub(UNSAVED);
-            if surplus > 0 {
-                unsaved.drain(..surplus);
-                figures.lost_records.add(surplus as u64);
-            }
-            figures.unsaved.set(unsaved.len() as u64);
-            false
         }
     }
+    figures.unsaved.set(0);
+    if refused.take().is_some() {
+        tracing::warn!(records = n_records, "the store writes again");
+    }
+    true
+}
+
+/// Gives up the oldest records beyond so many, but for the newest text of each file and piece of the engine's state: what
+/// is stored must always be one state, not parts of two. Gives how many records were given up.
+fn give_up_oldest(unsaved: &mut Vec<Record>, most: usize) -> usize {
+    let surplus = unsaved.len().saturating_sub(most);
+    if surplus == 0 {
+        return 0;
+    }
+    // So that it is not done again for each further record.
+    let surplus = surplus.max(most / 10).min(unsaved.len());
+    let mut kept = Vec::new();
+    let mut pieces: BTreeMap<Arc<str>, SavedState> = BTreeMap::new();
+    let mut last: Option<Arc<Effects>> = None;
+    for record in unsaved.drain(..surplus) {
+        match record {
+            Record::Step(step) => {
+                pieces.extend(step.saved.iter().map(|piece| (piece.key.clone(), piece.clone())));
+                last = Some(step);
+            }
+            Record::Text(_) | Record::TextGone { .. } => kept.push(record),
+            Record::Attempt(_) | Record::Summary(_) | Record::Revived { .. } | Record::Dropped { .. } => {}
+        }
+    }
+    if let Some(last) = last {
+        let saved = pieces.into_values().collect();
+        kept.push(Record::from(Effects { saved, ..Effects::none(last.sequence, last.now) }));
+    }
+    let given_up = surplus - kept.len().min(surplus);
+    unsaved.splice(..0, kept);
+    given_up
 }
 
 #[cfg(test)]
@@ -175,8 +229,8 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::model::{Now, Time};
-    use crate::store::{Error, Memory, Reader};
+    use crate::model::Now;
+    use crate::store::{Error, LastStep, Memory, Reader};
 
     /// Refuses to write while it is full, and remembers the size of each transaction.
     struct Full {
@@ -194,9 +248,17 @@ mod tests {
             self.inner.commit(batch)
         }
 
+        fn trim(&mut self, before: Time) -> Result<usize, Error> {
+            self.inner.trim(before)
+        }
+
         fn reader(&self) -> Arc<dyn Reader> {
             self.inner.reader()
         }
+    }
+
+    fn sequence(reader: &dyn Reader) -> Option<u64> {
+        reader.last_step().unwrap().map(|step: LastStep| step.sequence)
     }
 
     fn step(sequence: u64) -> (Step, oneshot::Receiver<Receipt>) {
@@ -221,17 +283,35 @@ mod tests {
         writer.step(first);
         assert!(!receipt.await.unwrap().durable);
         assert_eq!(*seen.lock().unwrap(), [1], "its alerts go out");
-        assert_eq!((reader.last_sequence().unwrap(), figures.unsaved.get()), (None, 1));
+        assert_eq!((sequence(&*reader), figures.unsaved.get()), (None, 1));
 
         full.store(false, Ordering::Relaxed);
         let (second, receipt) = step(2);
         writer.step(second);
         assert!(receipt.await.unwrap().durable);
-        assert_eq!((reader.last_sequence().unwrap(), figures.unsaved.get()), (Some(2), 0));
+        assert_eq!((sequence(&*reader), figures.unsaved.get()), (Some(2), 0));
         assert_eq!(sizes.lock().unwrap().iter().sum::<usize>(), 2, "the first was stored too");
         assert_eq!(*seen.lock().unwrap(), [1, 2], "and is not sent again");
         writer.stop();
         committer.join().unwrap();
+    }
+
+    #[test]
+    fn what_is_given_up_for_want_of_room_is_never_a_piece_of_the_state() {
+        let piece = |key: &str, value: &str| SavedState { key: key.into(), value: Some(value.as_bytes().into()) };
+        let step = |sequence: u64| {
+            let saved = vec![piece("common", &sequence.to_string()), piece(&format!("own {sequence}"), "1")];
+            Record::from(Effects { saved, ..Effects::none(sequence, Now::at(Time::EPOCH)) })
+        };
+        let mut unsaved: Vec<Record> = (1..=30).map(step).collect();
+        let lost = give_up_oldest(&mut unsaved, 20);
+        assert_eq!((lost, unsaved.len()), (9, 21), "ten became one");
+        let mut store = Memory::default();
+        store.commit(&unsaved).unwrap();
+        let saved = store.reader().saved().unwrap();
+        assert_eq!(saved.len(), 31);
+        assert_eq!(saved[0], piece("common", "30"));
+        assert_eq!(sequence(&*store.reader()), Some(30));
     }
 
     #[test]

@@ -1,25 +1,38 @@
 //! Between the engine and the outbox: notifications go in, attempts go to the store, ends go back to the engine.
 
-use std::collections::{BTreeMap, VecDeque};
+mod log;
+mod operate;
+mod resume;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
+
+pub(super) use operate::{GivenUp, OperatorError, Retried};
 
 use super::clock::Clock;
 use super::committer::Writer;
 use super::engine_thread::Handle;
 use super::tasks::{Group, Policy};
-use crate::channels::{Configured, Texts, Verdict};
-use crate::engine::{Effects, Engine, Input, Outcome};
-use crate::model::{ChannelName, Notification, NotificationId, Time};
-use crate::outbox::{self, AttemptRecord, Context, End, Health, Next, Outbox, Refused, Report};
-use crate::store::{Attempt, AttemptResult, Record};
+use crate::channels::{Configured, Texts};
+use crate::engine::{DeadLetter, Effects, Engine, Input, Outcome};
+use crate::model::{ChannelName, Notification, NotificationId};
+use crate::outbox::{self, AttemptRecord, Closed, Context, End, Health, Next, Outbox, Report, Waiting, is_summary};
+use crate::store::{self, Attempt, AttemptResult, Reader, Record};
 
-/// Attempts that are reported and not yet noted.
+/// Reports that are not yet noted.
 const REPORTS: usize = 1024;
+/// Reports that are noted together.
+const TOGETHER: usize = 256;
 
 impl outbox::Clock for Clock {
     fn now(&self) -> crate::model::Now {
@@ -27,21 +40,26 @@ impl outbox::Clock for Clock {
     }
 }
 
-/// What a channel is owed, and what became of it.
+/// What waits for a channel, and how its deliveries go.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ChannelFigures {
     /// The file that configures it.
     pub(super) file: Arc<str>,
     /// Its kind.
     pub(super) kind: &'static str,
-    /// Notifications that were decided for it, sent or not.
-    pub(super) owed: u64,
-    /// Of these, those that it will not be told.
-    pub(super) suppressed: u64,
-    /// Of these, those that wait.
+    /// Notifications that wait, by themselves or in a summary.
     pub(super) waiting: u64,
+    /// Notifications that were given up and wait again, or did so until they ended anew.
+    pub(super) revived: u64,
     /// How its deliveries go.
     pub(super) health: Health,
+}
+
+impl ChannelFigures {
+    /// Notifications that were given up and still are.
+    pub(super) fn dead(&self) -> u64 {
+        self.health.dead.saturating_sub(self.revived)
+    }
 }
 
 /// The channels together.
@@ -61,17 +79,31 @@ pub(super) struct Deliveries {
     engine: Handle<Engine>,
     writer: Writer,
     clock: Clock,
+    reader: Arc<dyn Reader>,
     /// Something was delivered or given up.
     ended: Notify,
 }
 
 struct State {
     way: Way,
-    /// What the outbox had no room for, in order.
-    overflow: BTreeMap<ChannelName, VecDeque<Arc<Notification>>>,
     figures: BTreeMap<ChannelName, ChannelFigures>,
-    /// What is on its way, and since when, by the wall clock.
-    open: BTreeMap<NotificationId, (ChannelName, Time)>,
+    /// What came to no end yet, summaries and what they stand for among them. Only looked up.
+    open: HashMap<NotificationId, ChannelName>,
+}
+
+impl State {
+    /// Notes that a notification waits, and what ends with it. Gives how many of these the engine decided.
+    fn open_all(&mut self, waiting: &Waiting) -> u64 {
+        let channel = &waiting.notification.channel;
+        let members = waiting.absorbed.iter().flat_map(|absorbed| &absorbed.notifications);
+        let mut n_decided = 0;
+        for id in [&waiting.notification.id].into_iter().chain(members) {
+            self.open.insert(id.clone(), channel.clone());
+            n_decided += u64::from(!is_summary(id));
+        }
+        self.figures.entry(channel.clone()).or_default().waiting += n_decided;
+        n_decided
+    }
 }
 
 /// Where notifications go.
@@ -90,6 +122,7 @@ impl Deliveries {
         engine: Handle<Engine>,
         writer: Writer,
         clock: Clock,
+        reader: Arc<dyn Reader>,
         context: Option<impl FnOnce(mpsc::Sender<Report>) -> Context>,
     ) -> (Arc<Deliveries>, mpsc::Receiver<Report>) {
         let (reports, receiver) = mpsc::channel(REPORTS);
@@ -97,13 +130,50 @@ impl Deliveries {
             Some(context) => Way::Outbox(Outbox::new(context(reports))),
             None => Way::Printed { channels: Vec::new(), texts: Texts::default() },
         };
-        let state = State { way, overflow: BTreeMap::new(), figures: BTreeMap::new(), open: BTreeMap::new() };
-        let deliveries = Deliveries { state: Mutex::new(state), engine, writer, clock, ended: Notify::new() };
+        let state = State { way, figures: BTreeMap::new(), open: HashMap::new() };
+        let deliveries = Deliveries { state: Mutex::new(state), engine, writer, clock, reader, ended: Notify::new() };
         (Arc::new(deliveries), receiver)
     }
 
-    /// Makes these the channels there are, and starts the workers of new ones.
-    pub(super) fn set_channels(&self, channels: Vec<Configured>, texts: &Texts, group: &Group, grace: Duration) {
+    /// Goes on with what waits in the store. To be called once, before anything is sent; best before the first
+    /// [`Deliveries::set_channels`], which then lets it go. A dry run leaves it alone.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub(super) fn resume(&self) -> Result<(), store::Error> {
+        if matches!(self.state().way, Way::Printed { .. }) {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let mut all = Vec::new();
+        for delivery in self.reader.waiting()? {
+            all.push(resume::waiting(&*self.reader, delivery, now)?);
+        }
+        if !all.is_empty() {
+            tracing::info!(notifications = all.len(), "going on with what waited before the start");
+        }
+        // A summary goes before all that came after what it stands for.
+        all.sort_by_key(|waiting| waiting.absorbed.is_none());
+        let mut state = self.state();
+        for waiting in all {
+            state.open_all(&waiting);
+            if let Way::Outbox(outbox) = &mut state.way {
+                outbox.restore(waiting);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes these the channels there are, and starts the workers of new ones. `known` are the names of all channels
+    /// that have a file, good or broken: what waits for another is given up.
+    pub(super) fn set_channels(
+        &self,
+        channels: Vec<Configured>,
+        known: BTreeSet<ChannelName>,
+        texts: &Texts,
+        group: &Group,
+        grace: Duration,
+    ) {
         let mut state = self.state();
         let exists = |name: &ChannelName| channels.iter().any(|channel| channel.name() == name);
         state.figures.retain(|name, figures| exists(name) || figures.waiting > 0);
@@ -114,7 +184,13 @@ impl Deliveries {
         match &mut state.way {
             Way::Printed { channels: known, texts: words } => (*known, *words) = (channels, texts.clone()),
             Way::Outbox(outbox) => {
-                for worker in outbox.apply(channels, texts) {
+                let now = self.clock.now();
+                let past = |channel: &Configured| resume::past_attempts(&*self.reader, channel, now);
+                let applied = outbox.apply(channels, known, texts, past);
+                for end in applied.ends {
+                    self.note_end(&mut state, &end);
+                }
+                for worker in applied.workers {
                     let name = format!("channel {}", worker.channel());
                     let mut worker = Some(worker);
                     // A worker guards each attempt by itself; where it fails nevertheless, its queue is lost with it.
@@ -137,97 +213,123 @@ impl Deliveries {
 
     /// Takes what a step wants to be told, after its commit.
     pub(super) fn take(&self, effects: &Effects) {
-        if effects.notifications.is_empty() && effects.suppressed.is_empty() {
+        if effects.notifications.is_empty() {
             return;
         }
         let mut state = self.state();
-        for suppressed in &effects.suppressed {
-            let figures = state.figures.entry(suppressed.channel.clone()).or_default();
-            figures.owed += 1;
-            figures.suppressed += 1;
-        }
+        // What was decided together goes together, so that a limit sees all of it at once.
+        let mut together: BTreeMap<ChannelName, Vec<Arc<Notification>>> = BTreeMap::new();
         for notification in &effects.notifications {
             let figures = state.figures.entry(notification.channel.clone()).or_default();
-            figures.owed += 1;
             figures.waiting += 1;
-            state.open.insert(notification.id.clone(), (notification.channel.clone(), notification.time));
-            self.send(&mut state, Arc::new(notification.clone()));
+            state.open.insert(notification.id.clone(), notification.channel.clone());
+            together.entry(notification.channel.clone()).or_default().push(Arc::new(notification.clone()));
+        }
+        for (channel, notifications) in together {
+            self.send(&mut state, &channel, notifications);
         }
     }
 
-    fn send(&self, state: &mut State, notification: Arc<Notification>) {
-        if let Some(waiting) = state.overflow.get_mut(&notification.channel) {
-            return waiting.push_back(notification);
-        }
-        match &state.way {
+    fn send(&self, state: &mut State, channel: &ChannelName, notifications: Vec<Arc<Notification>>) {
+        match &mut state.way {
             Way::Printed { channels, texts } => {
-                print(channels, texts, &notification);
-                let id = notification.id.clone();
-                self.close(state, &id, Outcome::Delivered);
+                for notification in &notifications {
+                    print(channels, texts, notification);
+                }
+                for notification in notifications {
+                    self.close(state, &notification.id, Outcome::Delivered);
+                }
             }
-            Way::Outbox(outbox) => match outbox.send(notification.clone()) {
-                Ok(()) => {}
-                Err(Refused::Full(channel)) => {
-                    state.overflow.entry(channel).or_default().push_back(notification);
-                }
-                Err(error @ Refused::Unknown(_)) => {
-                    // Its file was removed between the decision and now.
-                    let attempt = Attempt {
+            Way::Outbox(outbox) => {
+                let Err(refused) = outbox.send(channel, notifications) else { return };
+                // Its file was removed between the decision and now.
+                let reason = refused.to_string();
+                for notification in refused.notifications {
+                    let letter = DeadLetter { notification: notification.clone(), reason: reason.clone() };
+                    let closed = Closed {
                         notification: notification.id.clone(),
-                        number: 1,
-                        time: self.clock.now().wall(),
-                        took: Duration::ZERO,
-                        result: AttemptResult::Dead { error: error.to_string() },
+                        is_summary: false,
+                        absorbed: Vec::new(),
+                        outcome: Outcome::Dead { letter: Some(Arc::new(letter)) },
+                        reason: Some(reason.clone()),
+                        unattempted: true,
                     };
-                    self.writer.note(Record::Attempt(attempt));
-                    self.close(state, &notification.id, Outcome::Dead);
+                    let end = End { channel: channel.clone(), closed, time: self.clock.now().wall() };
+                    self.note_end(state, &end);
                 }
-            },
+            }
         }
     }
 
-    /// Notes the end of a notification, and tells the engine.
+    /// Notes an end, and tells the engine.
+    fn note_end(&self, state: &mut State, end: &End) {
+        let Closed { notification, outcome, reason, unattempted, .. } = &end.closed;
+        if let (true, Outcome::Dead { .. }) = (unattempted, outcome) {
+            log::unattempted(end);
+            self.writer.note(Record::Dropped {
+                notification: notification.clone(),
+                time: end.time,
+                reason: reason.clone().unwrap_or_default(),
+            });
+        }
+        for (id, outcome) in end.closed.each() {
+            self.close(state, id, outcome);
+        }
+    }
+
+    /// A notification came to its end: tells the engine.
     fn close(&self, state: &mut State, id: &NotificationId, outcome: Outcome) {
-        if let Some((channel, _)) = state.open.remove(id)
+        if let Some(channel) = state.open.remove(id)
             && let Some(figures) = state.figures.get_mut(&channel)
+            && !is_summary(id)
         {
             figures.waiting = figures.waiting.saturating_sub(1);
         }
         // While the daemon stops nobody waits for it any more.
         self.engine.tell(Input::Delivered { notification: id.clone(), outcome }).ok();
-        self.ended.notify_waiters();
     }
 
     /// Notes what workers report, until there is none left.
     pub(super) async fn note_reports(self: Arc<Self>, mut reports: mpsc::Receiver<Report>) {
-        let mut failing: BTreeMap<ChannelName, String> = BTreeMap::new();
-        while let Some(report) = reports.recv().await {
-            match report {
-                Report::Attempt(attempt) => {
-                    log_attempt(&attempt, &mut failing);
-                    self.writer.note(Record::Attempt(self.stored(attempt)));
-                    self.ended.notify_waiters();
-                }
-                Report::End(End { channel, notification, outcome, .. }) => {
-                    let mut state = self.state();
-                    self.close(&mut state, &notification, outcome);
-                    // There is room for one more now.
-                    if let Some(waiting) = state.overflow.remove(&channel) {
-                        waiting.into_iter().for_each(|notification| self.send(&mut state, notification));
+        let mut log = log::Log::default();
+        let mut together = Vec::new();
+        let mut storing: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                n_reports = reports.recv_many(&mut together, TOGETHER) => if n_reports == 0 { return },
+                Some(()) = storing.next() => continue,
+            }
+            for report in together.drain(..) {
+                match report {
+                    Report::Attempt(attempt) => {
+                        log.attempt(&attempt);
+                        self.writer.note(Record::Attempt(self.stored(attempt)));
                     }
+                    Report::Summary(summary, reply) => {
+                        self.state().open.insert(summary.id.clone(), summary.channel.clone());
+                        let writer = self.writer.clone();
+                        storing.push(Box::pin(async move {
+                            // A worker that has ended meanwhile does not ask any more.
+                            reply.send(writer.store(Record::Summary(summary)).await).ok();
+                        }));
+                    }
+                    Report::End(end) => self.note_end(&mut self.state(), &end),
                 }
             }
+            self.ended.notify_waiters();
         }
     }
 
     /// Lets [`Deliveries::note_reports`] end once all workers have: nothing is sent any more.
     pub(super) fn close_reports(&self) {
-        self.state().way = Way::Printed { channels: Vec::new(), texts: Texts::default() };
+        if let Way::Outbox(outbox) = &mut self.state().way {
+            outbox.close_reports();
+        }
     }
 
     fn stored(&self, attempt: AttemptRecord) -> Attempt {
         let result = match attempt.next {
-            Next::Done => AttemptResult::Delivered,
+            Next::Done => AttemptResult::Delivered { partly: attempt.verdict.reason().map(str::to_string) },
             Next::RetryAt { at, reason } => AttemptResult::Failed { error: reason, next: self.clock.now().wall_of(at) },
             Next::Dead { reason } => AttemptResult::Dead { error: reason },
         };
@@ -240,11 +342,11 @@ impl Deliveries {
         }
     }
 
-    /// Waits until nothing waits but what failed and is to be tried again, until the deadline.
+    /// Waits until nothing waits but for a time at which it may be tried, until the deadline.
     pub(super) async fn drained(&self, deadline: Instant) {
         loop {
             let ended = self.ended.notified();
-            let busy = self.figures().values().any(|f| f.waiting > 0 && f.health.consecutive_failures == 0);
+            let busy = self.figures().values().any(|figures| !figures.health.resting && figures.health.waiting > 0);
             if !busy || tokio::time::timeout_at(deadline, ended).await.is_err() {
                 return;
             }
@@ -266,10 +368,11 @@ impl Deliveries {
     /// The channels together.
     pub(super) fn totals(&self) -> Totals {
         let figures = self.figures();
-        let oldest = self.state().open.values().map(|(_, since)| *since).min();
+        let oldest = figures.values().filter_map(|figures| figures.health.oldest_waiting).min();
         Totals {
             waiting: figures.values().map(|figures| figures.waiting).sum(),
-            dead: figures.values().map(|figures| figures.health.dead).sum(),
+            // Those of before the start too. Where the store cannot be read, that is told elsewhere.
+            dead: self.reader.dead_letters().unwrap_or_else(|_| figures.values().map(ChannelFigures::dead).sum()),
             failing: figures.values().filter(|figures| figures.health.consecutive_failures > 0).count() as u64,
             oldest_waiting: oldest.map(|since| self.clock.now().wall().since(since)),
         }
@@ -277,33 +380,6 @@ impl Deliveries {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Says when a channel begins to fail, fails otherwise, and works again.
-fn log_attempt(attempt: &AttemptRecord, failing: &mut BTreeMap<ChannelName, String>) {
-    let channel = &attempt.channel;
-    let (notification, number) = (&attempt.notification, attempt.number);
-    match (&attempt.next, attempt.verdict.reason()) {
-        (Next::Dead { reason }, _) => {
-            tracing::error!(%channel, %notification, number, error = reason, "notification given up");
-            failing.insert(channel.clone(), reason.clone());
-        }
-        (Next::RetryAt { .. }, reason) => {
-            let reason = reason.unwrap_or_default();
-            if failing.get(channel).is_none_or(|known| known != reason) {
-                tracing::warn!(%channel, %notification, number, error = reason, "delivery failed, it is tried again");
-                failing.insert(channel.clone(), reason.to_string());
-            }
-        }
-        (Next::Done, partly) => {
-            if let Some(reason) = partly {
-                tracing::warn!(%channel, %notification, error = reason, "delivered to some only");
-            }
-            if failing.remove(channel).is_some() && matches!(attempt.verdict, Verdict::Ok) {
-                tracing::info!(%channel, "channel works again");
-            }
-        }
     }
 }
 

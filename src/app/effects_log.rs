@@ -26,7 +26,11 @@ impl EffectsLog {
         for event in &effects.events {
             let (rule, subject, level) = (&event.rule, &event.subject, event.level);
             match event.kind {
-                EventKind::Raised | EventKind::Escalated | EventKind::Recovered | EventKind::Closed => {
+                EventKind::Raised
+                | EventKind::Escalated
+                | EventKind::Flapping
+                | EventKind::Recovered
+                | EventKind::Closed => {
                     let reason = event.reason.map(|reason| reason.as_str());
                     tracing::info!(event = %event.kind, %rule, %subject, %level, reason, "alert");
                 }

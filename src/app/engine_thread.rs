@@ -243,7 +243,7 @@ mod tests {
             let receipt = running.handle.step(input()).await.unwrap();
             assert!(receipt.durable);
             assert!(receipt.sequence >= expected, "ticks may come in between");
-            assert!(running.store.reader().last_sequence().unwrap() >= Some(receipt.sequence));
+            assert!(running.store.reader().last_step().unwrap().map(|step| step.sequence) >= Some(receipt.sequence));
         }
         running.handle.stop();
         running.engine.join().unwrap();
@@ -276,6 +276,6 @@ mod tests {
         running.handle.stop();
         running.engine.join().unwrap();
         running.committer.join().unwrap();
-        assert!(running.store.reader().last_sequence().unwrap() >= Some(100));
+        assert!(running.store.reader().last_step().unwrap().map(|step| step.sequence) >= Some(100));
     }
 }

@@ -21,10 +21,13 @@ mod engine_thread;
 mod figures;
 mod folder;
 pub mod logging;
+mod outbox_api;
 mod own_state;
+mod past;
 mod problems;
 mod project;
 mod reload;
+mod resume;
 mod run;
 mod signals;
 mod tasks;
@@ -41,7 +44,6 @@ pub use project::read_config;
 pub use run::run;
 pub use tasks::{Fatal, Policy, Status, TaskStatus, Tasks};
 
-use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -69,6 +71,8 @@ use tasks::Group;
 /// Rules recurse within their limits; the rest of a step does not.
 const ENGINE_STACK: usize = 8 << 20;
 const COMMITTER_STACK: usize = 1 << 20;
+/// How often what is older than is kept is looked for.
+const TRIM_EVERY: Duration = Duration::from_secs(600);
 /// How long requests that have begun may take after the stop.
 const DRAIN_REQUESTS: Duration = Duration::from_secs(1);
 /// How long attempts that have begun may take after the stop.
@@ -124,6 +128,9 @@ pub enum Error {
     /// The store cannot be read.
     #[error("cannot read what was stored before")]
     Store(#[from] crate::store::Error),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] crate::store::sqlite::OpenError),
     /// A look at the files failed inside.
     #[error("cannot load the project folder: {0}")]
     Load(String),
@@ -193,12 +200,13 @@ impl App {
 
         let tasks = Tasks::default();
         let [edge, collecting, control, judging, delivering, storing] = [(); 6].map(|()| tasks.group());
-        let (clock, figures, problems) = (Clock::start(None), Arc::<Figures>::default(), Arc::<Problems>::default());
+        let (figures, problems) = (Arc::<Figures>::default(), Arc::<Problems>::default());
         let (loaded, alerting, changed) =
             (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default(), Arc::new(Notify::new()));
         let reader = store.reader();
         let texts = reader.texts()?;
-        let seed = seed();
+        let (seed, clock) = (resume::seed(&*reader), resume::clock(&*reader)?);
+        let (machine, missed) = resume::engine(&*reader, engine_settings(&config, seed), &clock)?;
 
         let (engine, inbox) = engine_thread::queue::<Engine>();
         let (writer, writes) = committer::queue();
@@ -207,11 +215,17 @@ impl App {
         collectors.reconcile(&config.collectors, layout.config_name());
 
         let transport = Transport::new(Arc::new(Stdout::new())).map_err(Error::Transport)?;
-        let policy = crate::outbox::Policy { retry_for: config.retry.give_up_after, ..Default::default() };
+        let policy = crate::outbox::Policy {
+            retry_for: config.retry.give_up_after,
+            base: config.retry.base,
+            cap: config.retry.cap,
+        };
         let outbox_clock = Arc::new(clock.clone());
         let context = move |reports| crate::outbox::Context { transport, clock: outbox_clock, policy, seed, reports };
         let context = (!options.dry_run).then_some(context);
-        let (deliveries, reports) = Deliveries::new(engine.clone(), writer.clone(), clock.clone(), context);
+        let (deliveries, reports) =
+            Deliveries::new(engine.clone(), writer.clone(), clock.clone(), reader.clone(), context);
+        deliveries.resume()?;
 
         let after = {
             let (deliveries, mut log) = (deliveries.clone(), EffectsLog::default());
@@ -228,7 +242,6 @@ impl App {
                 Ok(())
             })
             .map_err(thread("the committer's thread"))?;
-        let machine = Engine::new(engine_settings(&config, seed), clock.now());
         judging
             .thread("engine", ENGINE_STACK, {
                 let (clock, writer, figures) = (clock.clone(), writer.clone(), figures.clone());
@@ -268,6 +281,11 @@ impl App {
             changed: changed.clone(),
         });
         let again_at = reload.look(false).await.map_err(|error| Error::Load(error_chain(error.as_ref())))?;
+        // After the routes, which say who is told of what could not be delivered.
+        for input in missed {
+            // It has just begun, and stops only when it is told to.
+            engine.tell(input).ok();
+        }
         let (asked, requests) = mpsc::channel(16);
         control.start("reload", Policy::Restart, {
             let requests = Arc::new(tokio::sync::Mutex::new(requests));
@@ -292,8 +310,11 @@ impl App {
         control.start("own state", Policy::Restart, {
             let (engine, clock, figures, problems, deliveries) =
                 (engine.clone(), clock.clone(), figures.clone(), problems.clone(), deliveries.clone());
+            let (writer, retention) = (writer.clone(), config.alerts.retention.0);
             move |_stop| {
                 let watched = Watched {
+                    writer: writer.clone(),
+                    retention,
                     engine: engine.clone(),
                     clock: clock.clone(),
                     figures: figures.clone(),
@@ -304,7 +325,7 @@ impl App {
                 async move { watched.run(&changed, &_stop).await }
             }
         });
-        let router = server::router(server_settings(&config, address), api.clone(), api);
+        let router = server::router(server_settings(&config, address), api.clone(), api.clone(), api);
         edge.start("server", Policy::StopDaemon, {
             let mut parts = Some((listener, router));
             move |stop| {
@@ -401,7 +422,8 @@ impl App {
         self.engine.stop();
         note("engine", self.judging.drained(deciding).await);
         // What the engine decided last must have come to the outbox before that is waited for.
-        self.writer.flushed().await;
+        // A disk that hangs must not hold up the stop.
+        drop(tokio::time::timeout_at(deciding, self.writer.flushed()).await);
         self.deliveries.drained(sending.min(Instant::now() + DRAIN_ATTEMPTS)).await;
         self.deliveries.close_reports();
         note("deliveries", self.delivering.stop(sending).await);
@@ -413,6 +435,9 @@ impl App {
 
 /// What the snapshots of kind `larum` are made of.
 struct Watched {
+    writer: Writer,
+    /// For how long alerts that ended are remembered.
+    retention: Duration,
     engine: Handle<Engine>,
     clock: Clock,
     figures: Arc<Figures>,
@@ -423,7 +448,14 @@ struct Watched {
 impl Watched {
     /// Makes them, from time to time and whenever the problems change.
     async fn run(&self, changed: &Notify, stop: &tokio_util::sync::CancellationToken) -> anyhow::Result<()> {
+        let mut trimmed: Option<Instant> = None;
         loop {
+            if trimmed.is_none_or(|trimmed| trimmed.elapsed() >= TRIM_EVERY) {
+                trimmed = Some(Instant::now());
+                // A wall clock that jumped ahead must not remove what it makes look old.
+                let now = self.clock.now();
+                self.writer.trim(now.time.min(now.wall()) - self.retention);
+            }
             let state = self.state().await?;
             self.engine.step(Input::Batch(state.batch(self.clock.now()))).await?;
             tokio::select! {
@@ -470,6 +502,7 @@ fn engine_settings(config: &Config, seed: u64) -> Settings {
         forget_firing_after: config.forget_firing_after,
         zone: config.time_zone.clone(),
         limits: config.world_limits(),
+        remembers: true,
     }
 }
 
@@ -482,10 +515,4 @@ fn server_settings(config: &Config, address: SocketAddr) -> server::Settings {
         limits: config.wire_limits(),
         ..server::Settings::default()
     }
-}
-
-/// The seed of ids. A store that forgets at the stop needs a new one for each start: the engine counts firings anew, and
-/// a receiver must not take the first firing of today for the first one of yesterday.
-fn seed() -> u64 {
-    std::hash::RandomState::new().build_hasher().finish()
 }

@@ -28,8 +28,8 @@ pub(super) struct Changes {
     pub(super) rules: Option<Arc<RuleSet>>,
     /// The routes.
     pub(super) routing: Option<Arc<Routing>>,
-    /// The channels, and the words of their messages.
-    pub(super) channels: Option<(Vec<Configured>, Texts)>,
+    /// The channels, the names of all that have a file, good or broken, and the words of their messages.
+    pub(super) channels: Option<(Vec<Configured>, BTreeSet<ChannelName>, Texts)>,
     /// The collectors.
     pub(super) collectors: Option<Vec<Collector>>,
     /// Whether anybody is told of anything.
@@ -137,8 +137,8 @@ impl Project {
         if let Some(made) = made {
             self.channels_in_force = made.iter().map(|channel| channel.name().clone()).collect();
             changes.routing = Some(Arc::new(self.config.routing(self.channels_in_force.clone())));
-            changes.channels = Some((made, texts(&self.config, &self.started_with)));
-        } else if before.routes != self.config.routes {
+            changes.channels = Some((made, self.channel_files.names(), texts(&self.config, &self.started_with)));
+        } else if before.routes != self.config.routes || before.fallback != self.config.fallback {
             changes.routing = Some(Arc::new(self.config.routing(self.channels_in_force.clone())));
         }
         let mut channel_problems = finding.problems;

@@ -72,8 +72,8 @@ impl Reload {
     fn apply(&self, changes: Changes) -> Option<Instant> {
         let mut problems = changes.problems;
         // New channels first, so that none is named that does not exist yet.
-        if let Some((channels, texts)) = changes.channels {
-            self.deliveries.set_channels(channels, &texts, &self.delivery_group, self.grace);
+        if let Some((channels, known, texts)) = changes.channels {
+            self.deliveries.set_channels(channels, known, &texts, &self.delivery_group, self.grace);
         }
         // The engine may have stopped meanwhile; then none of this matters any more.
         if let Some(routing) = changes.routing {

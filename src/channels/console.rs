@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::file::File;
-use super::message::Escape;
+use super::message::{Escape, Severity};
 use super::request::{Attempt, RenderError, Request, SealError, Sealed};
 use super::{Built, Channel, Kind, Wording};
 use crate::model::Notification;
@@ -27,9 +27,10 @@ fn build(file: &File<'_>) -> Built {
 impl Channel for Console {
     fn render(&self, notification: &Notification, wording: &Wording<'_>) -> Result<Request, RenderError> {
         let message = wording.message(notification, Escape::None);
+        let Severity { level, over } = Severity::of(notification);
         Ok(Request::Terminal {
-            level: notification.level(),
-            over: notification.alerts.iter().all(|alert| alert.event.is_end()),
+            level,
+            over,
             title: format!("{} {}", wording.time_of_day(notification.time), message.title),
             text: message.text,
         })
@@ -40,7 +41,7 @@ impl Channel for Console {
         Ok(Sealed::Terminal { level: *level, over: *over, title: title.clone(), text: text.clone() })
     }
 
-    fn concurrency(&self) -> usize {
+    fn default_concurrency(&self) -> usize {
         // People read from top to bottom.
         1
     }

@@ -9,7 +9,7 @@ use super::message::samples;
 use super::testing::{AUTHORITY, Answer, Recorder, SinkTls, SmtpManners, SmtpSink, nobody};
 use super::*;
 use crate::config::Fixed;
-use crate::model::{SubjectKey, Value};
+use crate::model::{Occasion, SubjectKey, Value};
 
 const SECRET: &str = "hunter2-very-secret";
 
@@ -41,7 +41,19 @@ fn files(address: SocketAddr) -> Vec<(&'static str, String)> {
                 "type: wecom\nwebhook: http://{address}/send?key={SECRET}\nformat: text\nmentioned_list: ['@all']\ntimeout: 300ms\n"
             ),
         ),
+        ("wecom_app", wecom_app(address, "format: markdown")),
+        ("wecom_app", wecom_app(address, "format: text")),
+        (
+            "exec",
+            "type: exec\ncommand: ['true']\nenv: { TOKEN: '${env:SECRET}' }\nevents: [raised, recovered]\n".to_string(),
+        ),
     ]
+}
+
+fn wecom_app(address: SocketAddr, format: &str) -> String {
+    format!(
+        "type: wecom_app\ncorp_id: ww1\nsecret: ${{env:SECRET}}\nagent_id: 7\nto: {{ users: [zhang] }}\nbase_url: http://{address}\n{format}\ntimeout: 300ms\n"
+    )
 }
 
 fn channels(address: SocketAddr) -> Vec<Configured> {
@@ -54,7 +66,10 @@ fn channels(address: SocketAddr) -> Vec<Configured> {
 }
 
 fn over_http(address: SocketAddr) -> Vec<Configured> {
-    channels(address).into_iter().filter(|channel| matches!(channel.kind(), "webhook" | "wecom")).collect()
+    channels(address)
+        .into_iter()
+        .filter(|channel| matches!(channel.kind(), "webhook" | "wecom" | "wecom_app"))
+        .collect()
 }
 
 fn mail(address: SocketAddr) -> Configured {
@@ -271,8 +286,9 @@ fn hostile() -> Vec<Notification> {
     ];
     let mut all = Vec::new();
     for text in texts {
-        // Each of the events costs time; these are the ones whose words differ most, and the group of all.
-        for mut notification in samples().into_iter().rev().step_by(4) {
+        // Each of the events costs time: some of them, and every occasion.
+        let (alone, others): (Vec<_>, Vec<_>) = samples().into_iter().partition(|sample| sample.alerts.len() == 1);
+        for mut notification in alone.into_iter().rev().step_by(5).chain(others) {
             for alert in &mut notification.alerts {
                 alert.id = text.as_str().into();
                 alert.rule = text.as_str().into();
@@ -282,10 +298,33 @@ fn hostile() -> Vec<Notification> {
                 alert.values = vec![(text.as_str().into(), Value::from(text.as_str()))];
                 alert.runbook = Some(text.as_str().into());
             }
+            spoil(&mut notification.occasion, &text);
             all.push(notification);
         }
     }
     all
+}
+
+/// Puts a text wherever an occasion has one.
+fn spoil(occasion: &mut Occasion, text: &str) {
+    match occasion {
+        Occasion::Alert => {}
+        Occasion::Group(group) => {
+            group.by = [(text.into(), text.into())].into();
+            for member in &mut group.firing {
+                (member.id, member.rule) = (text.into(), text.into());
+                member.subject = SubjectKey::new(text, text);
+            }
+        }
+        Occasion::Summary(summary) => {
+            summary.stands_for = vec![text.into()];
+            summary.counts.iter_mut().for_each(|line| line.rule = text.into());
+        }
+        Occasion::Undelivered(undelivered) => {
+            (undelivered.channel, undelivered.notification) = (text.into(), text.into());
+            undelivered.reason = text.to_string();
+        }
+    }
 }
 
 fn shown(request: &Request) -> String {
@@ -293,6 +332,8 @@ fn shown(request: &Request) -> String {
         Request::Http { body, .. } => body.clone(),
         Request::Mail { headers, text, html, .. } => format!("{headers:?} {text} {html}"),
         Request::Terminal { title, text, .. } => format!("{title}\n{text}"),
+        Request::Process { input, .. } => input.clone(),
+        Request::Nothing { reason } => reason.clone(),
     }
 }
 
@@ -306,13 +347,13 @@ fn hostile_texts_survive_and_do_no_harm() {
             let shown = shown(&request);
             assert!(!shown.contains(SECRET), "{shown}");
             assert!(!shown.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')), "{shown:?}");
-            if let Request::Http { body, .. } = &request {
+            if let Request::Http { body, .. } | Request::Process { input: body, .. } = &request {
                 assert!(serde_json::from_str::<serde_json::Value>(body).is_ok());
             }
-            if channel.kind() == "wecom" {
+            if channel.kind().starts_with("wecom") {
                 let free = shown.replace("\"@all\"", "");
                 assert!(!free.contains("<@") && !free.contains("\\u0"), "{shown}");
-                assert!(free.contains("\"text\"") || !free.contains("]("), "{shown}");
+                assert!(free.contains("\"text\":") || !free.contains("]("), "{shown}");
             }
             if let Request::Mail { html, .. } = &request {
                 assert!(!html.contains("<script") && !html.contains("<img"), "{html}");
@@ -325,6 +366,39 @@ fn hostile_texts_survive_and_do_no_harm() {
                 assert_eq!(mail.to.len(), 2);
             }
         }
+    }
+}
+
+#[test]
+fn hundreds_of_alerts_are_one_message_of_every_kind_that_says_how_many_it_leaves_out() {
+    let mut storm = samples().remove(0);
+    let alert = |n: usize| {
+        let mut alert = storm.alerts[0].clone();
+        alert.subject.name = format!("主机-{n:03}").into();
+        alert
+    };
+    storm.alerts = (0..500).map(alert).collect();
+    for channel in channels("127.0.0.1:1".parse().unwrap()) {
+        let request = channel.render(&storm, &Texts::default()).unwrap();
+        let shown = shown(&request);
+        assert!(shown.contains("主机-000"), "{shown}");
+        let Request::Http { body, .. } = &request else {
+            assert!(shown.contains("and 300 more"), "{shown}");
+            continue;
+        };
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let limit = match (channel.kind(), &body["msgtype"]) {
+            ("wecom", format) if format == "markdown" => 4096,
+            ("wecom" | "wecom_app", _) => 2048,
+            _ => {
+                assert_eq!(body["alerts"].as_array().unwrap().len(), 500, "programs get all of them");
+                continue;
+            }
+        };
+        let content = ["text", "markdown"].iter().find_map(|format| body[format]["content"].as_str()).unwrap();
+        assert!(content.len() <= limit && content.len() > limit / 2, "{}: {content}", content.len());
+        let listed = content.matches("[warning] high_error_rate 主机").count();
+        assert!(content.contains(&format!("\nand {} more", 500 - listed)), "{content}");
     }
 }
 

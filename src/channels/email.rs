@@ -9,11 +9,11 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use sha2::{Digest as _, Sha256};
 
-use super::message::Escape;
+use super::message::{Escape, Severity};
 use super::request::{Attempt, Masked, RenderError, Request, SealError, Sealed, Secrets};
 use super::smtp::{Mail, Server};
 use super::{Channel, Kind, Wording};
-use crate::model::{Level, Notification};
+use crate::model::{Level, Notification, Occasion};
 
 /// The kind's entry in the list.
 pub(super) const KIND: Kind = Kind { name: "email", doc: "Sends mail by SMTP, in text and HTML.", build: build::build };
@@ -38,9 +38,9 @@ impl Email {
     fn headers(&self, notification: &Notification, subject: &str) -> Vec<(&'static str, String)> {
         let domain = &self.domain;
         let date = notification.time.to_jiff().to_zoned(jiff::tz::TimeZone::UTC);
-        // No mail has this id: it is the place at which readers tie all mails of one firing together (RFC 5322, 3.6.4).
-        let root = format!("<larum-{}@{domain}>", id(&firing(notification)));
-        let urgent = notification.level() >= Level::Error && !is_over(notification);
+        // No mail has this id: it is the place at which readers tie all mails of one conversation together (RFC 5322, 3.6.4).
+        let root = format!("<larum-{}@{domain}>", id(&conversation(notification)));
+        let Severity { level, over } = Severity::of(notification);
         let mut headers = vec![
             ("Date", date.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()),
             ("Subject", subject.to_string()),
@@ -52,7 +52,7 @@ impl Email {
             ("Auto-Submitted", "auto-generated".to_string()),
             ("X-Auto-Response-Suppress", "All".to_string()),
         ];
-        if urgent {
+        if level >= Level::Error && !over {
             headers.push(("Importance", "high".to_string()));
         }
         headers
@@ -101,7 +101,7 @@ impl Channel for Email {
             from: self.from.clone(),
             to: self.to.clone(),
             headers: self.headers(notification, &message.title),
-            html: html::page(&message, notification.level(), is_over(notification)),
+            html: html::page(&message, Severity::of(notification)),
             text: message.text,
         })
     }
@@ -116,17 +116,16 @@ impl Channel for Email {
     }
 }
 
-fn is_over(notification: &Notification) -> bool {
-    notification.alerts.iter().all(|alert| alert.event.is_end())
-}
-
-/// What ties mails together: the firing, where there is one alone; a group's mails are tied by their rules.
-fn firing(notification: &Notification) -> String {
-    match notification.alerts.as_slice() {
-        [alert] => alert.id.to_string(),
-        alerts => {
+/// What ties mails together: the firing, where there is one alone; a group by its labels, and others by their rules.
+fn conversation(notification: &Notification) -> String {
+    let channel = &notification.channel;
+    match (&notification.occasion, notification.alerts.as_slice()) {
+        (Occasion::Group(group), _) => format!("group {channel} {:?}", group.by),
+        (Occasion::Summary(_), _) => format!("summary {channel}"),
+        (Occasion::Alert | Occasion::Undelivered(_), [alert]) => alert.id.to_string(),
+        (Occasion::Alert | Occasion::Undelivered(_), alerts) => {
             let rules: std::collections::BTreeSet<&str> = alerts.iter().map(|alert| alert.rule.as_str()).collect();
-            format!("group {} {}", notification.channel, rules.into_iter().collect::<Vec<_>>().join(" "))
+            format!("group {channel} {}", rules.into_iter().collect::<Vec<_>>().join(" "))
         }
     }
 }

@@ -1,12 +1,15 @@
 //! A channel file: first what is common to all kinds, then the rest as its kind reads it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::limit::{Limit, LimitError};
 use super::message::{Template, Texts};
 use super::request::{Masked, Secrets};
 use super::{Configured, KINDS, Kind};
@@ -15,14 +18,27 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::{ChannelName, duration};
 
 /// Keys that every kind has.
-const COMMON: [&str; 3] = ["type", "template", "timeout"];
+const COMMON: [&str; 5] = ["type", "template", "timeout", "limit", "concurrency"];
 /// No attempt may take longer: the outbox waits for it.
 const MAX_TIMEOUT: Duration = Duration::from_secs(300);
+/// No channel needs more connections at once.
+pub(super) const MAX_CONCURRENCY: usize = 64;
 
 #[derive(Debug, Deserialize)]
 struct Common {
     template: Option<TemplateKeys>,
     timeout: Option<Spanned<String>>,
+    limit: Option<Spanned<String>>,
+    concurrency: Option<Spanned<usize>>,
+}
+
+/// What the common keys say; what is `None` is as the kind has it.
+struct CommonValues {
+    template: Template,
+    timeout: Option<Duration>,
+    /// `Some(None)` is no limit at all.
+    limit: Option<Option<Limit>>,
+    concurrency: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,8 +70,44 @@ pub fn parse(
         let problem = Diagnostic::of_file(label, format!("`{name}` cannot be the name of a channel"));
         return Err(vec![problem.with_hint("name the file with letters, digits, `-`, `_` and `.`")]);
     }
-    let document = Document::parse(label.clone(), text, surroundings).map_err(without_addresses)?;
-    read(&document, &label, name).map_err(without_addresses)
+    let seen = Seen::of(text, surroundings);
+    let document = Document::parse(label.clone(), text, &seen).map_err(without_addresses)?;
+    let mut configured = read(&document, &label, name).map_err(without_addresses)?;
+    configured.fingerprint = seen.fingerprint();
+    Ok(configured)
+}
+
+/// What surrounds a file, and a hash of the file and of all that was taken from there.
+struct Seen<'a> {
+    surroundings: &'a dyn Surroundings,
+    hasher: RefCell<DefaultHasher>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(text: &str, surroundings: &'a dyn Surroundings) -> Seen<'a> {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        Seen { surroundings, hasher: RefCell::new(hasher) }
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.hasher.borrow().finish()
+    }
+
+    fn note<T: Hash>(&self, taken: T) -> T {
+        taken.hash(&mut *self.hasher.borrow_mut());
+        taken
+    }
+}
+
+impl Surroundings for Seen<'_> {
+    fn env(&self, name: &str) -> Option<String> {
+        self.note(self.surroundings.env(name))
+    }
+
+    fn file(&self, path: &str) -> Result<String, String> {
+        self.note(self.surroundings.file(path))
+    }
 }
 
 fn read(document: &Document, label: &Arc<str>, name: &ChannelName) -> Result<Configured, Vec<Diagnostic>> {
@@ -63,10 +115,17 @@ fn read(document: &Document, label: &Arc<str>, name: &ChannelName) -> Result<Con
     let (common, mut problems) = common(document);
     let built = (kind.build)(&File { document, label, name });
     match (built, common) {
-        (Ok(channel), Some((template, timeout))) if problems.is_empty() => {
-            let timeout = timeout.unwrap_or(channel.default_timeout());
-            Ok(Configured { name: name.clone(), file: label.clone(), kind: kind.name, channel, template, timeout })
-        }
+        (Ok(channel), Some(common)) if problems.is_empty() => Ok(Configured {
+            name: name.clone(),
+            file: label.clone(),
+            kind: kind.name,
+            template: common.template,
+            timeout: common.timeout.unwrap_or(channel.default_timeout()),
+            limit: common.limit.unwrap_or(channel.default_limit()),
+            concurrency: common.concurrency.unwrap_or(channel.default_concurrency()).max(1),
+            channel,
+            fingerprint: 0,
+        }),
         (built, _) => {
             problems.extend(built.err().unwrap_or_default());
             problems.sort_by(|a, b| (a.line, a.column, &a.message).cmp(&(b.line, b.column, &b.message)));
@@ -95,19 +154,26 @@ fn kind(document: &Document) -> Result<&'static Kind, Vec<Diagnostic>> {
     })
 }
 
-type CommonRead = Option<(Template, Option<Duration>)>;
-
-fn common(document: &Document) -> (CommonRead, Vec<Diagnostic>) {
+fn common(document: &Document) -> (Option<CommonValues>, Vec<Diagnostic>) {
     let (all, mut problems) = document.read_part::<BTreeMap<String, IgnoredAny>>(&COMMON);
     let others: Vec<String> = all.unwrap_or_default().into_keys().collect();
     let ignored: Vec<&str> = others.iter().map(String::as_str).chain(["type"]).collect();
     let (common, more) = document.read_part::<Common>(&ignored);
     problems.extend(more);
     let Some(common) = common else { return (None, problems) };
-    let timeout = common.timeout.and_then(|timeout| match read_timeout(&timeout.value) {
-        Ok(duration) => Some(duration),
-        Err(message) => {
-            problems.push(document.place(&timeout).error(message));
+    let timeout = common.timeout.and_then(|timeout| {
+        let read = read_timeout(&timeout.value);
+        read.map_err(|message| problems.push(document.place(&timeout).error(message))).ok()
+    });
+    let limit = common.limit.and_then(|limit| {
+        let read = read_limit(&limit.value);
+        read.map_err(|error| problems.push(document.place(&limit).error(error.to_string()))).ok()
+    });
+    let concurrency = common.concurrency.and_then(|concurrency| match concurrency.value {
+        1..=MAX_CONCURRENCY => Some(concurrency.value),
+        _ => {
+            let message = format!("`concurrency` is between 1 and {MAX_CONCURRENCY}");
+            problems.push(document.place(&concurrency).error(message));
             None
         }
     });
@@ -120,7 +186,14 @@ fn common(document: &Document) -> (CommonRead, Vec<Diagnostic>) {
             problems.extend(place.as_ref().map(|spanned| document.place(spanned).error(&error.message)));
         }
     }
-    (Some((template, timeout)), problems)
+    (Some(CommonValues { template, timeout, limit, concurrency }), problems)
+}
+
+fn read_limit(text: &str) -> Result<Option<Limit>, LimitError> {
+    match text {
+        "none" => Ok(None),
+        limit => Limit::parse(limit).map(Some),
+    }
 }
 
 fn read_timeout(text: &str) -> Result<Duration, String> {
@@ -271,6 +344,35 @@ mod tests {
         let console = read("type: console\ntimeout: 3s\ntemplate: { title: \"{{ level }}\" }\n");
         assert_eq!((console.kind(), console.timeout), ("console", Duration::from_secs(3)));
         assert_eq!(console.template.title.as_deref(), Some("{{ level }}"));
+    }
+
+    #[test]
+    fn a_limit_and_a_concurrency_are_those_of_the_file_or_else_of_the_kind() {
+        let read = |text: &str| parse(&"ops".into(), "channels/ops.yaml", text, &Fixed::default()).unwrap();
+        let figures = |text: &str| (read(text).limit().map(|limit| limit.to_string()), read(text).concurrency());
+        assert_eq!(figures("type: wecom\nkey: k\n"), (Some("20/1m".into()), 1));
+        assert_eq!(figures("type: wecom\nkey: k\nlimit: none\nconcurrency: 2\n"), (None, 2));
+        assert_eq!(figures("type: email\nhost: h\nfrom: a@b.c\nto: [a@b.c]\nlimit: 3/1s\n").0, Some("3/1s".into()));
+        assert_eq!(
+            problems("type: console\nlimit: 0/1m\nconcurrency: 65\n"),
+            [
+                "channels/ops.yaml:2:8: error: a limit of nothing lets nothing through: the least is 1, and `none` is no limit",
+                "channels/ops.yaml:3:14: error: `concurrency` is between 1 and 64",
+            ]
+        );
+        assert!(problems("type: console\nlimt: 1/1m\n")[0].ends_with("unknown key `limt` (did you mean `limit`?)"));
+    }
+
+    #[test]
+    fn a_fingerprint_follows_the_file_and_its_secrets() {
+        let of = |text: &str, secret: &str| {
+            let surroundings = Fixed::env([("KEY", secret)]);
+            parse(&"ops".into(), "channels/ops.yaml", text, &surroundings).unwrap().fingerprint()
+        };
+        let file = "type: wecom\nkey: ${env:KEY}\n";
+        assert_eq!(of(file, "a"), of(file, "a"));
+        assert_ne!(of(file, "a"), of(file, "b"));
+        assert_ne!(of(file, "a"), of("type: wecom\nkey: ${env:KEY}\nlimit: 1/1s\n", "a"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 
+use super::file::MAX_CONCURRENCY;
 use super::request::HttpCall;
 use super::verdict::{Reply, Verdict};
 use crate::model::Time;
@@ -36,7 +37,8 @@ pub fn client() -> Result<reqwest::Client, reqwest::Error> {
         .redirect(Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(Duration::from_secs(60))
-        .pool_max_idle_per_host(4)
+        // As many as one channel may have at once: else each attempt beyond would open and close its own.
+        .pool_max_idle_per_host(MAX_CONCURRENCY)
         // Whether to try again is the outbox's decision alone.
         .retry(reqwest::retry::never())
         .build()

@@ -1,22 +1,27 @@
 //! Channels: where notifications go.
 //!
 //! A kind has three parts: [`Channel::render`] (pure, the same for every attempt, secrets as named holes),
-//! [`Channel::seal`] (pure: secrets, timestamps, signatures), and a transport (HTTP, SMTP, terminal), which makes one
+//! [`Channel::seal`] (pure: secrets, timestamps, signatures), and a transport (HTTP, SMTP, terminal, process), which makes one
 //! attempt; [`Channel::judge`] reads what an HTTP receiver answered. When to try again is the outbox's decision.
 //! A new kind is one file, and one line in [`KINDS`].
 
 mod clean;
 mod console;
 mod email;
+mod exec;
 mod file;
 pub mod http;
+mod limit;
 pub mod message;
+mod process;
 mod request;
 mod smtp;
 mod terminal;
+mod token;
 mod verdict;
 mod webhook;
 mod wecom;
+mod wecom_app;
 
 #[cfg(test)]
 mod contract;
@@ -28,10 +33,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use file::{File, parse};
+pub use limit::{Limit, LimitError};
 pub use message::{Locale, Texts};
+pub use process::Command;
 pub use request::{Attempt, HttpCall, Masked, RenderError, Request, SealError, Sealed, Secrets};
 pub use smtp::Mail;
 pub use terminal::{Captured, Stdout, Terminal};
+pub use token::{Granted, TokenSource, TokenedCall};
 pub use verdict::{Reply, Verdict};
 pub use webhook::Body;
 
@@ -56,7 +64,7 @@ pub struct Kind {
 pub type Built = Result<Box<dyn Channel>, Vec<Diagnostic>>;
 
 /// All kinds.
-pub const KINDS: &[Kind] = &[console::KIND, webhook::KIND, email::KIND, wecom::KIND];
+pub const KINDS: &[Kind] = &[console::KIND, webhook::KIND, email::KIND, wecom::KIND, wecom_app::KIND, exec::KIND];
 
 /// A channel of some kind.
 pub trait Channel: Send + Sync + fmt::Debug {
@@ -77,9 +85,14 @@ pub trait Channel: Send + Sync + fmt::Debug {
         verdict::by_status(reply)
     }
 
-    /// How many notifications may be on their way at once.
-    fn concurrency(&self) -> usize {
+    /// How many notifications may be on their way at once, where the file does not say it.
+    fn default_concurrency(&self) -> usize {
         4
+    }
+
+    /// How many attempts its receiver takes in how much time, where the file does not say it.
+    fn default_limit(&self) -> Option<Limit> {
+        None
     }
 
     /// How long one attempt may take, where the file does not say it.
@@ -101,6 +114,16 @@ impl Wording<'_> {
         self.texts.message(notification, self.template, escape)
     }
 
+    /// The same with a text of as many bytes at most as `room` leaves behind the title.
+    pub fn message_within(
+        &self,
+        notification: &Notification,
+        escape: Escape,
+        room: impl FnOnce(&str) -> usize,
+    ) -> Message {
+        self.texts.message_within(notification, self.template, escape, room)
+    }
+
     /// The time of day of the configured zone.
     pub fn time_of_day(&self, time: Time) -> String {
         self.texts.time_of_day(time)
@@ -116,6 +139,9 @@ pub struct Configured {
     channel: Box<dyn Channel>,
     template: Template,
     timeout: Duration,
+    limit: Option<Limit>,
+    concurrency: usize,
+    fingerprint: u64,
 }
 
 impl Configured {
@@ -136,7 +162,17 @@ impl Configured {
 
     /// How many notifications may be on their way at once, at least 1.
     pub fn concurrency(&self) -> usize {
-        self.channel.concurrency().max(1)
+        self.concurrency
+    }
+
+    /// How many attempts may be made in how much time, where that is limited.
+    pub fn limit(&self) -> Option<Limit> {
+        self.limit
+    }
+
+    /// Changes whenever the file does, or what it takes from outside: secrets in the environment and in other files.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// The exact request for a notification, with named holes where secrets go. Pure.
@@ -168,11 +204,19 @@ impl Configured {
                 Ok(reply) => self.channel.judge(&reply),
                 Err(verdict) => verdict,
             },
+            Ok(Sealed::Tokened(call)) => {
+                match transport.tokens.call(&transport.http, &call, self.timeout, attempt.time).await {
+                    Ok(reply) => self.channel.judge(&reply),
+                    Err(verdict) => verdict,
+                }
+            }
             Ok(Sealed::Mail(mail)) => smtp::send(&mail, self.timeout).await,
             Ok(Sealed::Terminal { level, over, title, text }) => {
                 let lines = terminal::lines(level, over, &title, &text, transport.terminal.colours());
                 transport.print(lines, self.timeout).await
             }
+            Ok(Sealed::Process(command)) => process::run(&command, self.timeout).await,
+            Ok(Sealed::Nothing) => Verdict::Ok,
         }
     }
 }
@@ -181,6 +225,7 @@ impl Configured {
 #[derive(Clone, Debug)]
 pub struct Transport {
     http: reqwest::Client,
+    tokens: Arc<token::Tokens>,
     terminal: Arc<dyn Terminal>,
 }
 
@@ -190,7 +235,7 @@ impl Transport {
     /// # Errors
     /// Where no HTTP client can be made, as without a store of certificates.
     pub fn new(terminal: Arc<dyn Terminal>) -> Result<Transport, reqwest::Error> {
-        Ok(Transport { http: http::client()?, terminal })
+        Ok(Transport { http: http::client()?, tokens: Arc::default(), terminal })
     }
 
     async fn print(&self, lines: String, timeout: Duration) -> Verdict {

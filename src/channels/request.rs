@@ -6,7 +6,9 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
+use super::process::Command;
 use super::smtp;
+use super::token::TokenedCall;
 use crate::config::Secret;
 use crate::model::{Level, NotificationId, Time};
 
@@ -164,6 +166,22 @@ pub enum Request {
         /// The lines below.
         text: String,
     },
+    /// A command to be run.
+    Process {
+        /// The program and its arguments.
+        command: Vec<String>,
+        /// The folder that it runs in, where it is not the daemon's.
+        dir: Option<String>,
+        /// Variables of its environment. What is made anew for each attempt is not among them.
+        env: Vec<(String, Masked)>,
+        /// What it reads on standard input.
+        input: String,
+    },
+    /// Nothing is done: the channel is told, and has nothing to do.
+    Nothing {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// The request as people read it, in the lab and in a dry run.
@@ -191,6 +209,16 @@ impl fmt::Display for Request {
                 f.write_str(title)?;
                 text.lines().try_for_each(|line| write!(f, "\n  {line}"))
             }
+            Request::Process { command, dir, env, input } => {
+                if let Some(dir) = dir {
+                    writeln!(f, "cd {dir}")?;
+                }
+                for (name, value) in env {
+                    write!(f, "{name}={value} ")?;
+                }
+                write!(f, "{}\n\n{input}", command.join(" "))
+            }
+            Request::Nothing { reason } => write!(f, "nothing: {reason}"),
         }
     }
 }
@@ -212,6 +240,8 @@ pub struct Attempt {
 pub enum Sealed {
     /// An HTTP request.
     Http(HttpCall),
+    /// An HTTP request that lacks only its token, which the transport keeps.
+    Tokened(TokenedCall),
     /// An e-mail.
     Mail(smtp::Mail),
     /// Lines on a terminal.
@@ -225,6 +255,10 @@ pub enum Sealed {
         /// The lines below.
         text: String,
     },
+    /// A command.
+    Process(Command),
+    /// Nothing is to be done.
+    Nothing,
 }
 
 /// An HTTP request that is ready to go out.
@@ -244,8 +278,11 @@ impl fmt::Debug for Sealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Sealed::Http(_) => "Sealed::Http(..)",
+            Sealed::Tokened(_) => "Sealed::Tokened(..)",
             Sealed::Mail(_) => "Sealed::Mail(..)",
             Sealed::Terminal { .. } => "Sealed::Terminal(..)",
+            Sealed::Process(_) => "Sealed::Process(..)",
+            Sealed::Nothing => "Sealed::Nothing",
         })
     }
 }

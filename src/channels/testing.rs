@@ -40,7 +40,12 @@ struct Shared {
     recorded: Mutex<Vec<Recorded>>,
     /// The last one stays.
     answers: Mutex<VecDeque<Answer>>,
+    /// How many times a token was asked for, and what is answered to that; the last one stays.
+    tokens: Mutex<(usize, VecDeque<Answer>)>,
 }
+
+/// The path under which WeCom gives tokens.
+const TOKEN_PATH: &str = "/cgi-bin/gettoken";
 
 /// An HTTP server that answers as told, and keeps what it was asked.
 pub(crate) struct Recorder {
@@ -50,8 +55,22 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
+    /// One that gives a token to everybody who asks for it.
     pub(crate) async fn start(answers: impl IntoIterator<Item = Answer>) -> Recorder {
-        let shared = Arc::new(Shared { answers: Mutex::new(answers.into_iter().collect()), ..Shared::default() });
+        let token = "{\"errcode\":0,\"access_token\":\"hunter2-very-secret-token\",\"expires_in\":7200}";
+        Recorder::start_with([Answer::Reply(200, Vec::new(), token)], answers).await
+    }
+
+    /// One that answers so to those who want a token.
+    pub(crate) async fn start_with(
+        tokens: impl IntoIterator<Item = Answer>,
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> Recorder {
+        let shared = Arc::new(Shared {
+            answers: Mutex::new(answers.into_iter().collect()),
+            tokens: Mutex::new((0, tokens.into_iter().collect())),
+            ..Shared::default()
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(record).with_state(shared.clone());
@@ -60,8 +79,14 @@ impl Recorder {
         Recorder { address, shared, _tasks: tasks }
     }
 
+    /// What it was asked, but for tokens.
     pub(crate) fn recorded(&self) -> Vec<Recorded> {
         self.shared.recorded.lock().unwrap().clone()
+    }
+
+    /// How many times it was asked for a token.
+    pub(crate) fn n_tokens(&self) -> usize {
+        self.shared.tokens.lock().unwrap().0
     }
 }
 
@@ -73,13 +98,17 @@ async fn record(
     body: Bytes,
 ) -> Response {
     let body = String::from_utf8(body.to_vec()).expect("bodies are UTF-8");
-    shared.recorded.lock().unwrap().push(Recorded { method, uri, headers, body });
-    let answer = {
-        let mut answers = shared.answers.lock().unwrap();
-        match answers.len() {
-            1 => answers.front().cloned(),
-            _ => answers.pop_front(),
-        }
+    let next = |answers: &mut VecDeque<Answer>| match answers.len() {
+        1 => answers.front().cloned(),
+        _ => answers.pop_front(),
+    };
+    let answer = if uri.path() == TOKEN_PATH {
+        let (count, answers) = &mut *shared.tokens.lock().unwrap();
+        *count += 1;
+        next(answers)
+    } else {
+        shared.recorded.lock().unwrap().push(Recorded { method, uri, headers, body });
+        next(&mut shared.answers.lock().unwrap())
     };
     match answer {
         Some(Answer::Reply(status, headers, body)) => {

@@ -25,6 +25,8 @@ pub enum Verdict {
         after: Option<Duration>,
         /// After this many attempts in all it is given up; `None` where only time decides.
         at_most: Option<u32>,
+        /// The receiver takes nothing of this channel until then: the whole channel waits, not this notification alone.
+        holds_channel: bool,
     },
     /// Some recipients have it, and others may get it later.
     RetryRest {
@@ -43,7 +45,7 @@ pub enum Verdict {
 impl Verdict {
     /// A failure that may pass.
     pub fn retry(reason: impl Into<String>) -> Verdict {
-        Verdict::Retry { reason: reason.into(), after: None, at_most: None }
+        Verdict::Retry { reason: reason.into(), after: None, at_most: None, holds_channel: false }
     }
 
     /// A failure that will not pass.
@@ -94,7 +96,13 @@ pub(super) fn by_status(reply: &Reply) -> Verdict {
     match reply.status {
         200..=299 => Verdict::Ok,
         300..=399 => Verdict::permanent(format!("{}: redirects are not followed, use the final address", said())),
-        408 | 425 | 429 | 500..=599 => Verdict::Retry { reason: said(), after: reply.wait(), at_most: None },
+        408 | 425 | 429 | 500..=599 => Verdict::Retry {
+            reason: said(),
+            after: reply.wait(),
+            at_most: None,
+            // 503 with a time says as much as 429: until then it takes nothing. Without one it may be this request alone.
+            holds_channel: reply.status == 429 || (reply.status == 503 && reply.wait().is_some()),
+        },
         410 => Verdict::permanent(format!("{}: it wants no more of these", said())),
         _ => Verdict::permanent(said()),
     }
@@ -127,6 +135,15 @@ mod tests {
         }
         for status in [301, 302, 307, 308, 400, 401, 403, 404, 410, 413, 422, 101] {
             assert!(matches!(by_status(&reply(status, None)), Verdict::Permanent { .. }), "{status}");
+        }
+    }
+
+    #[test]
+    fn only_a_receiver_that_takes_nothing_for_a_while_holds_the_channel() {
+        let cases = [(429, None, true), (429, Some("5"), true), (503, Some("5"), true), (503, None, false)];
+        for (status, header, holds) in cases.into_iter().chain([(500, Some("5"), false), (408, None, false)]) {
+            let verdict = by_status(&reply(status, header));
+            assert!(matches!(verdict, Verdict::Retry { holds_channel, .. } if holds_channel == holds), "{verdict:?}");
         }
     }
 

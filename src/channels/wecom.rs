@@ -8,12 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::clean::cut;
 use super::file::File;
-use super::message::{Escape, Message};
+use super::message::{Escape, Message, Severity};
 use super::request::{Attempt, HttpCall, Masked, RenderError, Request, SealError, Sealed, Secrets};
 use super::verdict::{Reply, Verdict, by_status};
-use super::{Built, Channel, Kind, Wording};
+use super::{Built, Channel, Kind, Limit, Wording};
 use crate::config::{Secret, Spanned, Text};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Level, Notification};
@@ -22,13 +21,14 @@ use crate::model::{Level, Notification};
 pub(super) const KIND: Kind =
     Kind { name: "wecom", doc: "Posts to a group robot of WeCom, as markdown or text.", build };
 
-const BASE_URL: &str = "https://qyapi.weixin.qq.com";
+/// Where WeCom is, unless said.
+pub(super) const BASE_URL: &str = "https://qyapi.weixin.qq.com";
 /// The longest `text.content`, in bytes.
 const MAX_TEXT: usize = 2048;
 /// The longest `markdown.content`, in bytes.
 const MAX_MARKDOWN: usize = 4096;
 /// Frequency limits are lifted after a minute.
-const LIMITED: Duration = Duration::from_secs(60);
+pub(super) const LIMITED: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,7 +51,7 @@ struct Keys {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Format {
+pub(super) enum Format {
     #[default]
     Markdown,
     Text,
@@ -137,47 +137,47 @@ struct MarkdownContent {
 }
 
 impl Wecom {
-    fn text(&self, message: &Message) -> Body<'_> {
-        let content = cut(&format!("{}\n{}", message.title, message.text), MAX_TEXT);
+    fn text(&self, notification: &Notification, wording: &Wording<'_>) -> Body<'_> {
+        let room = |title: &str| MAX_TEXT.saturating_sub(title.len() + 1);
+        let Message { title, text } = wording.message_within(notification, Escape::WecomText, room);
         Body::Text {
             text: TextContent {
-                content,
+                content: format!("{title}\n{text}"),
                 mentioned_list: &self.mentioned,
                 mentioned_mobile_list: &self.mentioned_mobiles,
             },
         }
     }
 
-    fn markdown(&self, message: &Message, colour: &str) -> Body<'_> {
+    fn markdown(&self, notification: &Notification, wording: &Wording<'_>) -> Body<'_> {
         let mentions: String = self.mentioned.iter().map(|id| format!("<@{id}>")).collect();
         let mentions = if mentions.is_empty() { mentions } else { format!("\n{mentions}") };
-        let title = format!("**<font color=\"{colour}\">{}</font>**", message.title);
         // The title is short enough to stay whole, so that no tag is cut.
-        let room = MAX_MARKDOWN.saturating_sub(title.len() + 1 + mentions.len());
-        let content = format!("{title}\n{}{mentions}", cut(&message.text, room));
+        let room = |title: &str| MAX_MARKDOWN.saturating_sub(headline(notification, title).len() + 1 + mentions.len());
+        let Message { title, text } = wording.message_within(notification, Escape::WecomMarkdown, room);
+        let content = format!("{}\n{text}{mentions}", headline(notification, &title));
         Body::Markdown { markdown: MarkdownContent { content } }
     }
 }
 
-/// WeCom has three colours: green, grey and orange.
+/// The title in bold, in one of WeCom's three colours: green, grey and orange.
+pub(super) fn headline(notification: &Notification, title: &str) -> String {
+    format!("**<font color=\"{}\">{title}</font>**", colour(notification))
+}
+
 fn colour(notification: &Notification) -> &'static str {
-    if notification.alerts.iter().all(|alert| alert.event.is_end()) {
-        "info"
-    } else if notification.level() == Level::Info {
-        "comment"
-    } else {
-        "warning"
+    match Severity::of(notification) {
+        Severity { over: true, .. } => "info",
+        Severity { level: Level::Info, .. } => "comment",
+        Severity { level: Level::Warning | Level::Error | Level::Critical, .. } => "warning",
     }
 }
 
 impl Channel for Wecom {
     fn render(&self, notification: &Notification, wording: &Wording<'_>) -> Result<Request, RenderError> {
         let body = match self.format {
-            Format::Text => serde_json::to_string(&self.text(&wording.message(notification, Escape::WecomText)))?,
-            Format::Markdown => {
-                let message = wording.message(notification, Escape::WecomMarkdown);
-                serde_json::to_string(&self.markdown(&message, colour(notification)))?
-            }
+            Format::Text => serde_json::to_string(&self.text(notification, wording))?,
+            Format::Markdown => serde_json::to_string(&self.markdown(notification, wording))?,
         };
         let headers = vec![("content-type".to_string(), Masked::plain("application/json; charset=utf-8"))];
         Ok(Request::Http { method: "POST", url: self.url.clone(), headers, body })
@@ -196,14 +196,19 @@ impl Channel for Wecom {
 
     fn judge(&self, reply: &Reply) -> Verdict {
         match by_status(reply) {
-            Verdict::Ok => judge_body(&reply.body),
+            Verdict::Ok => judge_body(&reply.body, reply.wait()),
             failure => failure,
         }
     }
 
-    fn concurrency(&self) -> usize {
+    fn default_concurrency(&self) -> usize {
         // The robot refuses several at once (45033).
         1
+    }
+
+    fn default_limit(&self) -> Option<Limit> {
+        // Failed ones count too.
+        Some(Limit::new(20, Duration::from_secs(60)))
     }
 }
 
@@ -213,20 +218,22 @@ struct Answer {
 }
 
 /// The code alone counts: WeCom's words change, and they repeat our address.
-fn judge_body(body: &str) -> Verdict {
+fn judge_body(body: &str, wait: Option<Duration>) -> Verdict {
     let code = serde_json::from_str::<Answer>(body).ok().and_then(|answer| answer.errcode);
     let Some(code) = code else {
         // A captive portal or a proxy says 200 too.
         return Verdict::retry("the answer has no `errcode`: it is not WeCom's");
     };
-    let retry =
-        |what: &str, after, at_most| Verdict::Retry { reason: format!("errcode {code}: {what}"), after, at_most };
+    let retry = |what: &str, after, at_most, holds_channel| {
+        let reason = format!("errcode {code}: {what}");
+        Verdict::Retry { reason, after: wait.max(after), at_most, holds_channel }
+    };
     let permanent = |what: &str| Verdict::permanent(format!("errcode {code}: {what}"));
     match code {
         0 => Verdict::Ok,
-        -1 => retry("WeCom is busy", None, Some(3)),
-        45009 => retry("more than 20 messages in a minute", Some(LIMITED), None),
-        45033 => retry("too many messages at once", None, None),
+        -1 => retry("WeCom is busy", None, Some(3), false),
+        45009 => retry("more than 20 messages in a minute", Some(LIMITED), None, true),
+        45033 => retry("too many messages at once", None, None, true),
         93000 => permanent("there is no such robot: its address is wrong, or it was removed"),
         40058 | 45002 => permanent("the message is too long"),
         40008 => permanent("the message has a bad format"),
@@ -273,8 +280,9 @@ mod tests {
             let channel =
                 channel(&format!("type: wecom\nwebhook: ${{env:HOOK}}\nformat: {format}\nmentioned_list: [li]\n"));
             for text in ["故障😀".repeat(700), "x".repeat(9000)] {
-                notification.alerts[0].message = text;
-                notification.alerts = vec![notification.alerts[0].clone(); 3];
+                notification.alerts[0].message.clone_from(&text);
+                notification.alerts[0].labels = [(text.as_str().into(), text.as_str().into())].into();
+                notification.alerts[0].values = vec![(text.as_str().into(), 1.0.into()); 9];
                 let body = body(&channel, &notification);
                 let content = body[format]["content"].as_str().unwrap();
                 assert!(content.len() <= max && content.len() > max - 8, "{}", content.len());
@@ -287,15 +295,34 @@ mod tests {
     fn only_errcode_nought_is_success() {
         let retries = ["{\"errcode\":-1}", "{\"errcode\":45009}", "{\"errcode\":45033}", "{}", "<html>", "", "[]"];
         for body in retries {
-            assert!(matches!(judge_body(body), Verdict::Retry { .. }), "{body}");
+            assert!(matches!(judge_body(body, None), Verdict::Retry { .. }), "{body}");
         }
         for code in [93000, 40058, 45002, 40008, 44004, 40033, 12345] {
-            let verdict = judge_body(&format!("{{\"errcode\":{code},\"errmsg\":\"invalid key hunter2\"}}"));
+            let verdict = judge_body(&format!("{{\"errcode\":{code},\"errmsg\":\"invalid key hunter2\"}}"), None);
             assert!(matches!(&verdict, Verdict::Permanent { reason } if !reason.contains("hunter2")), "{verdict:?}");
         }
-        assert_eq!(judge_body("{\"errcode\":0,\"errmsg\":\"ok\"}"), Verdict::Ok);
-        assert!(matches!(judge_body("{\"errcode\":45009}"), Verdict::Retry { after: Some(LIMITED), .. }));
-        assert!(matches!(judge_body("{\"errcode\":-1}"), Verdict::Retry { at_most: Some(3), .. }));
+        assert_eq!(judge_body("{\"errcode\":0,\"errmsg\":\"ok\"}", None), Verdict::Ok);
+        let busy = judge_body("{\"errcode\":-1}", None);
+        assert!(matches!(busy, Verdict::Retry { at_most: Some(3), holds_channel: false, .. }), "{busy:?}");
+    }
+
+    #[test]
+    fn a_limit_of_the_robot_holds_the_whole_channel_for_a_minute_at_least() {
+        for (wait, seconds) in [(None, 60), (Some(5), 60), (Some(600), 600)] {
+            let after = Some(Duration::from_secs(seconds));
+            let verdict = judge_body("{\"errcode\":45009}", wait.map(Duration::from_secs));
+            assert!(
+                matches!(&verdict, Verdict::Retry { after: a, holds_channel: true, .. } if *a == after),
+                "{verdict:?}"
+            );
+        }
+        let at_once = judge_body("{\"errcode\":45033}", None);
+        assert!(matches!(at_once, Verdict::Retry { after: None, holds_channel: true, .. }), "{at_once:?}");
+        let channel = channel("type: wecom\nwebhook: ${env:HOOK}\n");
+        assert_eq!(
+            (channel.limit().map(|limit| limit.to_string()).as_deref(), channel.concurrency()),
+            (Some("20/1m"), 1)
+        );
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Asking a running daemon.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
 
-use super::{Error, Kind};
+use super::{Error, Kind, ProjectArgs};
 use crate::channels::http;
+use crate::config::Project;
 use crate::diagnostic::{Diagnostic, Severity};
 
 /// An answer takes no longer.
@@ -20,23 +22,102 @@ pub(super) struct DaemonArgs {
     pub(super) url: Option<String>,
 }
 
-/// The document that a daemon answers with.
-pub(super) fn ask(url: &str, path: &str) -> Result<Value, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let address = format!("{}{path}", url.trim_end_matches('/'));
-    let answer = runtime.block_on(async {
-        let answer = http::client()?.get(&address).timeout(TIMEOUT).send().await?;
-        answer.error_for_status()?.json::<Value>().await
-    });
-    answer.map_err(|error| {
-        let error = anyhow::Error::new(error.without_url()).context(format!("cannot ask the daemon at {url}"));
-        Error::new(Kind::Failure, error).with_hint("does `larum run` listen there? its log names the address")
-    })
+/// Where a command finds the daemon that it is about.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ClientArgs {
+    /// Where the daemon listens (default: `listen` of the project folder)
+    #[arg(long, env = "LARUM_URL", value_name = "URL")]
+    pub(super) url: Option<String>,
+}
+
+/// A running daemon.
+pub(super) struct Daemon {
+    url: String,
+    client: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Daemon {
+    /// The daemon at an address.
+    pub(super) fn at(url: &str) -> Result<Daemon, Error> {
+        let client = http::client().map_err(|error| Error::new(Kind::Failure, error))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Daemon { url: url.trim_end_matches('/').to_string(), client, runtime })
+    }
+
+    /// The daemon of a project folder, unless another is named.
+    pub(super) fn find(args: &ClientArgs, project: &ProjectArgs) -> Result<Daemon, Error> {
+        if let Some(url) = &args.url {
+            return Daemon::at(url);
+        }
+        let (files, _) = Project::read(&project.dir, project.config.as_deref());
+        let config = files.parse_config().map_err(|_| {
+            let message = format!("cannot read from {} where the daemon listens", files.config_name);
+            Error::message(Kind::Problems, message).with_hint("name it with --url, or see `larum check`")
+        })?;
+        let mut listen = config.listen;
+        if listen.ip().is_unspecified() {
+            let loopback: IpAddr =
+                if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+            listen.set_ip(loopback);
+        }
+        Daemon::at(&format!("http://{listen}"))
+    }
+
+    /// What it answers to a question. `path` is made of plain characters; parameters may be anything.
+    pub(super) fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, Error> {
+        let mut address = self.address(path)?;
+        if !parameters.is_empty() {
+            address.query_pairs_mut().extend_pairs(parameters);
+        }
+        self.answer(self.client.get(address))
+    }
+
+    /// Asks it to do something that takes no parameters.
+    pub(super) fn post(&self, path: &str) -> Result<Value, Error> {
+        let request = self.client.post(self.address(path)?).header("content-type", "application/json");
+        self.answer(request.body("{}"))
+    }
+
+    fn address(&self, path: &str) -> Result<reqwest::Url, Error> {
+        reqwest::Url::parse(&format!("{}{path}", self.url)).map_err(|error| {
+            Error::message(Kind::Usage, format!("`{}` is not the address of a daemon: {error}", self.url))
+                .with_hint("write it like `http://127.0.0.1:8001`")
+        })
+    }
+
+    fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, Error> {
+        let answer = self.runtime.block_on(async {
+            let answer = request.timeout(TIMEOUT).send().await?;
+            let status = answer.status();
+            Ok((status, answer.bytes().await?))
+        });
+        let (status, body) = answer.map_err(|error: reqwest::Error| {
+            let error =
+                anyhow::Error::new(error.without_url()).context(format!("cannot ask the daemon at {}", self.url));
+            Error::new(Kind::Failure, error).with_hint("does `larum run` listen there? its log names the address")
+        })?;
+        let document: Option<Value> = serde_json::from_slice(&body).ok();
+        match document {
+            Some(document) if status.is_success() => Ok(document),
+            Some(document) if document["error"].is_string() => {
+                // It knows best what is wrong with what it was asked.
+                let kind = if status.as_u16() == 400 { Kind::Usage } else { Kind::Failure };
+                let error = Error::message(kind, document["error"].as_str().unwrap_or_default().to_string());
+                Err(match document["hint"].as_str() {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                })
+            }
+            _ => Err(Error::message(Kind::Failure, format!("what answers at {} is no larum: {status}", self.url))
+                .with_hint("name the daemon's address with --url")),
+        }
+    }
 }
 
 /// What a running daemon knows to be wrong.
 pub(super) fn problems(url: &str) -> Result<Vec<Diagnostic>, Error> {
-    let status = ask(url, "/api/v1/status")?;
+    let status = Daemon::at(url)?.get("/api/v1/status", &[])?;
     let text = |problem: &Value, key: &str| problem[key].as_str().map(str::to_string);
     let place = |problem: &Value, key: &str| problem[key].as_u64().unwrap_or(0) as usize;
     let problem = |problem: &Value| Diagnostic {

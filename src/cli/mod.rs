@@ -1,10 +1,13 @@
 //! The commands: one file each. This is the list of them, and what they share.
 
+mod alerts;
+mod backup;
 mod channels;
 mod check;
 mod daemon;
 mod error;
 mod init;
+mod outbox;
 mod replay;
 mod rules;
 mod run;
@@ -60,18 +63,27 @@ pub(crate) enum Format {
 enum Command {
     /// Run the daemon: collect, judge, tell
     Run(run::RunArgs),
+    /// Show what fires, what fired, and who was told of it
+    Alerts(alerts::AlertsArgs),
     /// Name the channels, or send one a sample notification
     Channels(channels::ChannelsArgs),
     /// Validate settings, rules and channels: all problems at once, with source lines
     Check(check::CheckArgs),
     /// Make a project folder to start from
     Init(init::InitArgs),
+    /// See what is owed to channels, and try it again or give it up
+    Outbox(outbox::OutboxArgs),
     /// Run rule tests on a virtual clock
     Test(test::TestArgs),
     /// Run the rules over a recording in virtual time: who would have been told of what
     Replay(replay::ReplayArgs),
     /// Name the rules, and what they judge
     Rules(rules::RulesArgs),
+    /// Copy the data to a file, while the daemon runs on
+    ///
+    /// The copy is one file, checked: alerts, notifications, what they came to, the engine's state. `run` starts from it
+    /// where it stands as `larum.db` in an empty data folder (`data/larum.db`).
+    Backup(backup::BackupArgs),
 }
 
 /// Parses the command line, runs the command, and gives the exit code.
@@ -85,10 +97,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
         Command::Run(args) => run::run(&args, &project, ui),
         Command::Check(args) => check::run(&args, &project, ui),
         Command::Init(args) => init::run(&args, ui),
+        Command::Outbox(args) => outbox::run(&args, &project, ui),
         Command::Test(args) => test::run(&args, &project, ui),
         Command::Replay(args) => replay::run(&args, &project, ui),
+        Command::Alerts(args) => alerts::run(&args, &project, ui),
         Command::Channels(args) => channels::run(&args, &project, ui),
         Command::Rules(args) => rules::run(&args, &project, ui),
+        Command::Backup(args) => backup::run(&args, &project, ui),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

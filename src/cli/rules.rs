@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::daemon::{self, DaemonArgs};
+use super::daemon::{Daemon, DaemonArgs};
 use super::{Error, Format, ProjectArgs, Ui, channels};
 use crate::config::{Config, Project};
 use crate::diagnostic::{self, Diagnostic};
@@ -72,7 +72,7 @@ pub(super) fn run(args: &RulesArgs, project: &ProjectArgs, ui: &mut Ui) -> Resul
 
 /// The rules as a running daemon has them: who takes part, and how they fare.
 fn list_running(url: &str, format: Format, ui: &mut Ui) -> Result<(), Error> {
-    let document = daemon::ask(url, "/api/v1/rules")?;
+    let document = Daemon::at(url)?.get("/api/v1/rules", &[])?;
     if format == Format::Json {
         return Ok(ui.line(&document)?);
     }

@@ -15,23 +15,11 @@ use super::{Alerts, Defaults, Document, History, Limits, Locale, Log, Period, Pl
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::ChannelName;
 use crate::model::wire::WireLimits;
-use crate::routing::{Active, Matchers, Route, Routing};
+use crate::routing::{Active, Grouping, Matchers, Route, Routing};
 use crate::rules::{self, Params};
 
 /// Keys of DESIGN that this version does not have.
-const LATER: &[&str] = &[
-    "group_by",
-    "group_wait",
-    "group_interval",
-    "escalate",
-    "inhibit",
-    "tokens",
-    "disk",
-    "metrics",
-    "fallback",
-    "tls",
-    "flap",
-];
+const LATER: &[&str] = &["escalate", "inhibit", "tokens", "disk", "metrics", "tls"];
 
 /// The settings of a project folder. [`Config::parse`] of an empty text is what a missing larum.yaml means.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +56,9 @@ pub struct Config {
     pub forget_firing_after: Duration,
     /// Deliveries that fail.
     pub retry: Retry,
+    /// The channel that is told of what could not be delivered elsewhere.
+    pub fallback: Option<ChannelName>,
+    fallback_place: Option<Place>,
     /// Names under which the server may be asked, beside addresses and `localhost`.
     pub allowed_hosts: Vec<String>,
 }
@@ -100,6 +91,7 @@ struct Raw {
     forget_after: Period,
     forget_firing_after: Period,
     retry: RawRetry,
+    fallback: Option<Spanned<String>>,
     allowed_hosts: Vec<Spanned<String>>,
 }
 
@@ -121,6 +113,7 @@ impl Default for Raw {
             forget_after: Period(Duration::from_secs(3600)),
             forget_firing_after: Period(Duration::from_secs(24 * 3600)),
             retry: RawRetry::default(),
+            fallback: None,
             allowed_hosts: Vec::new(),
         }
     }
@@ -136,6 +129,12 @@ struct RawRoute {
     continues: bool,
     #[serde(default)]
     active: Option<Active>,
+    #[serde(default)]
+    group_by: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    group_wait: Option<Spanned<Period>>,
+    #[serde(default)]
+    group_interval: Option<Spanned<Period>>,
 }
 
 impl Config {
@@ -167,6 +166,7 @@ impl Config {
     /// Channels that routes name and that do not exist.
     pub fn check_channels(&self, channels: &BTreeSet<ChannelName>) -> Vec<Diagnostic> {
         let named = self.routes.iter().flat_map(|named| named.route.to.iter().zip(&named.places));
+        let named = named.chain(self.fallback.iter().zip(&self.fallback_place));
         named
             .filter(|(channel, _)| !channels.contains(*channel))
             .map(|(channel, place)| {
@@ -181,7 +181,7 @@ impl Config {
     /// The routes between the channels that exist.
     pub fn routing(&self, channels: impl IntoIterator<Item = ChannelName>) -> Routing {
         let routes = self.routes.iter().map(|named| named.route.clone()).collect();
-        Routing::new(routes, channels, self.time_zone.clone())
+        Routing::new(routes, channels, self.time_zone.clone()).with_fallback(self.fallback.clone())
     }
 
     /// What rules are loaded with, between the channels that exist; `None` where these are not known yet.
@@ -241,6 +241,7 @@ impl Config {
             ("limits", self.limits != running.limits),
             ("forget_after", self.forget_after != running.forget_after),
             ("forget_firing_after", self.forget_firing_after != running.forget_firing_after),
+            ("alerts.retention", self.alerts.retention != running.alerts.retention),
             ("retry", self.retry != running.retry),
             ("max_body", self.max_push_body() != running.max_push_body()),
             ("allowed_hosts", self.allowed_hosts != running.allowed_hosts),
@@ -288,6 +289,8 @@ impl Check<'_> {
             forget_after: raw.forget_after.0,
             forget_firing_after: raw.forget_firing_after.0,
             retry: raw.retry.build(),
+            fallback_place: raw.fallback.as_ref().map(|fallback| self.document.place(fallback)),
+            fallback: raw.fallback.map(|fallback| ChannelName::from(fallback.value)),
             allowed_hosts: self.hosts(raw.allowed_hosts),
         }
     }
@@ -347,8 +350,42 @@ impl Check<'_> {
             places.push(self.document.place(&channel));
             to.push(name);
         }
-        let route = Route { matches: raw.matches, to, continues: raw.continues, active: raw.active };
+        let group = self.grouping(raw.group_by, raw.group_wait, raw.group_interval);
+        let route = Route { matches: raw.matches, to, continues: raw.continues, active: raw.active, group };
         NamedRoute { route, places }
+    }
+
+    /// How a route groups; the default times are Alertmanager's.
+    fn grouping(
+        &mut self,
+        by: Option<Vec<Spanned<String>>>,
+        wait: Option<Spanned<Period>>,
+        interval: Option<Spanned<Period>>,
+    ) -> Option<Arc<Grouping>> {
+        let Some(by) = by else {
+            for (key, period) in [("group_wait", wait), ("group_interval", interval)] {
+                if let Some(period) = period {
+                    self.refuse(&period, format!("`{key}` without `group_by` does nothing"), "add `group_by: [rule]`");
+                }
+            }
+            return None;
+        };
+        let mut labels: Vec<Arc<str>> = Vec::new();
+        for label in by {
+            let hint = "group by `rule`, `kind`, `name` or a label of the subjects or the rules";
+            if label.value == "level" {
+                self.refuse(&label, "alerts cannot be grouped by `level`: it changes while they fire", hint);
+            } else if label.value.is_empty() || labels.contains(&Arc::from(label.value.as_str())) {
+                self.refuse(&label, format!("the label `{}` stands here twice, or is none", label.value), hint);
+            } else {
+                labels.push(label.value.into());
+            }
+        }
+        Some(Arc::new(Grouping {
+            by: labels,
+            wait: wait.map_or(Duration::from_secs(30), |period| period.value.0),
+            interval: interval.map_or(Duration::from_secs(300), |period| period.value.0),
+        }))
     }
 
     fn hosts(&mut self, hosts: Vec<Spanned<String>>) -> Vec<String> {

@@ -62,17 +62,19 @@ pub enum LogFormat {
     Json,
 }
 
-/// `alerts`: the main switch.
+/// `alerts`: the main switch, and how long they are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Alerts {
     /// Where false, everything is collected and judged, and nobody is told.
     pub enabled: bool,
+    /// For how long alerts that ended are remembered, with what was told of them.
+    pub retention: Period,
 }
 
 impl Default for Alerts {
     fn default() -> Alerts {
-        Alerts { enabled: true }
+        Alerts { enabled: true, retention: Period(Duration::from_secs(90 * 24 * 3600)) }
     }
 }
 
@@ -235,11 +237,19 @@ impl Default for Limits {
 pub struct Retry {
     /// A notification is tried for this long before it is given up.
     pub give_up_after: Duration,
+    /// The longest wait after the first failed attempt; it doubles with each further one.
+    pub base: Duration,
+    /// The longest wait of all, unless the receiver asks for more.
+    pub cap: Duration,
 }
 
 impl Default for Retry {
     fn default() -> Retry {
-        Retry { give_up_after: Duration::from_secs(24 * 3600) }
+        Retry {
+            give_up_after: Duration::from_secs(24 * 3600),
+            base: Duration::from_secs(2),
+            cap: Duration::from_secs(300),
+        }
     }
 }
 
@@ -249,16 +259,19 @@ impl Default for Retry {
 pub(super) struct RawRetry {
     #[serde(rename = "for")]
     give_up_after: Period,
+    base: Period,
+    cap: Period,
 }
 
 impl Default for RawRetry {
     fn default() -> RawRetry {
-        RawRetry { give_up_after: Period(Retry::default().give_up_after) }
+        let Retry { give_up_after, base, cap } = Retry::default();
+        RawRetry { give_up_after: Period(give_up_after), base: Period(base), cap: Period(cap) }
     }
 }
 
 impl RawRetry {
     pub(super) fn build(&self) -> Retry {
-        Retry { give_up_after: self.give_up_after.0 }
+        Retry { give_up_after: self.give_up_after.0, base: self.base.0, cap: self.cap.0.max(self.base.0) }
     }
 }

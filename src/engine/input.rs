@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::history::{Batch, BatchReport};
 use crate::model::{
-    ChannelName, CloseReason, EventKind, FiringId, Level, Notification, NotificationId, Now, RuleName, SubjectKey, Time,
+    AlertNote, ChannelName, CloseReason, EventKind, FiringId, Labels, Level, Notification, NotificationId, Now,
+    RuleName, SubjectKey, Time,
 };
 use crate::routing::Routing;
 use crate::rules::{Context, Fault, Rule, RuleSet};
@@ -28,6 +29,13 @@ pub enum Input {
         /// How it ended.
         outcome: Outcome,
     },
+    /// A notification that was given up is tried again: an operator asked for it.
+    Revived {
+        /// Which notification.
+        notification: Arc<Notification>,
+        /// How the firings ended of which it tells as if they still fired: who is told of them now is told that too.
+        ends: Vec<AlertNote>,
+    },
     /// Switches alerting on or off: rules are judged all the same, and nobody is told while it is off.
     Alerting(bool),
     /// Forget a subject and close its alerts as vanished.
@@ -35,13 +43,42 @@ pub enum Input {
 }
 
 /// How a notification ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The receiver took it.
     Delivered,
+    /// The receiver took a summary that stands for it.
+    Absorbed,
     /// It was given up: where nothing else of its firing arrived, the channel was told nothing. It is raised there again
     /// when it would have been reminded, and who was told nothing gets no end.
-    Dead,
+    Dead {
+        /// What was given up, and why, where the fallback channel is to be told of it.
+        letter: Option<Arc<DeadLetter>>,
+    },
+}
+
+impl Outcome {
+    /// Given up, and nobody else is to be told of it.
+    pub const fn dead() -> Outcome {
+        Outcome::Dead { letter: None }
+    }
+
+    /// Whether the receiver has it, by itself or in a summary.
+    pub const fn has_arrived(&self) -> bool {
+        match self {
+            Outcome::Delivered | Outcome::Absorbed => true,
+            Outcome::Dead { .. } => false,
+        }
+    }
+}
+
+/// A notification that was given up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeadLetter {
+    /// The notification.
+    pub notification: Arc<Notification>,
+    /// Why it was given up, without secrets.
+    pub reason: String,
 }
 
 /// What the engine is made with.
@@ -57,6 +94,8 @@ pub struct Settings {
     pub zone: jiff::tz::TimeZone,
     /// Bounds of the world.
     pub limits: crate::history::Limits,
+    /// Steps give what is to be stored for a restart.
+    pub remembers: bool,
 }
 
 /// Something that happened to an alert, told to anybody or not.
@@ -76,8 +115,34 @@ pub struct Event {
     pub subject: SubjectKey,
     /// The level now.
     pub level: Level,
+    /// The labels of the subject and the rule.
+    pub labels: Labels,
     /// One line.
     pub message: String,
+}
+
+/// An alert that came into another state: inactive, pending, firing, recovering.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transition {
+    /// When, by the wall clock.
+    pub time: Time,
+    /// The rule.
+    pub rule: RuleName,
+    /// The subject.
+    pub subject: SubjectKey,
+    /// The state before.
+    pub from: &'static str,
+    /// The state now.
+    pub to: &'static str,
+}
+
+/// A piece of the engine's state that changed: what is needed to go on after a restart as if there had been none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedState {
+    /// What it is, and of what: `alert ["cpu_high","host","web-1"]`.
+    pub key: Arc<str>,
+    /// The piece as JSON; `None` where there is nothing to remember any more.
+    pub value: Option<Arc<[u8]>>,
 }
 
 /// Why a channel was not told of something, for good.
@@ -93,6 +158,8 @@ pub struct Suppressed {
     pub subject: SubjectKey,
     /// Why: "cooldown".
     pub reason: &'static str,
+    /// How many events of it: a raise that is never told takes its end with it.
+    pub events: u64,
 }
 
 /// An evaluation that failed.
@@ -119,6 +186,10 @@ pub struct Effects {
     pub notifications: Vec<Notification>,
     /// Who will not be told, and why.
     pub suppressed: Vec<Suppressed>,
+    /// Alerts that came into another state, told or not.
+    pub transitions: Vec<Transition>,
+    /// What of the engine's state changed, each piece once, in the order of the keys.
+    pub saved: Vec<SavedState>,
     /// Evaluations that failed: the first of each rule.
     pub faults: Vec<RuleFault>,
     /// Rules that were put into quarantine, until when.
@@ -156,6 +227,8 @@ impl Effects {
             events: Vec::new(),
             notifications: Vec::new(),
             suppressed: Vec::new(),
+            transitions: Vec::new(),
+            saved: Vec::new(),
             faults: Vec::new(),
             quarantined: Vec::new(),
             evaluations: 0,

@@ -8,13 +8,19 @@
 //! - which rule judges what, and when: `judge.rs`, sets in `set.rs`
 //! - from a verdict to a firing and its end: `settle.rs`
 //! - who is told: `tell.rs`
+//! - in groups: `group.rs`; what follows when a notification has come to its end: `flight.rs`; the books: `books.rs`
 //! - new rules: `reload.rs`
+//! - what is remembered over a restart: `saved.rs`
 
+mod books;
+mod flight;
+mod group;
 mod id;
 mod input;
 mod judge;
 mod quarantine;
 mod reload;
+mod saved;
 mod set;
 mod settle;
 mod state;
@@ -25,17 +31,21 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::alert::OwedEnd;
-use crate::history::World;
-use crate::model::{ChannelName, NotificationId, Now, RuleName, Time};
+use crate::history::{SubjectId, World};
+use crate::model::{ChannelName, FiringId, NotificationId, Now, RuleName, Time};
 use crate::routing::Routing;
 use crate::rules::RuleSet;
 
-pub use input::{Effects, Event, Input, Outcome, RuleFault, Settings, Suppressed};
+pub use books::Books;
+pub use input::{DeadLetter, Effects, Event, Input, Outcome, RuleFault, SavedState, Settings, Suppressed, Transition};
 pub use quarantine::Quarantine;
+pub use saved::Resumed;
 pub use state::{Alert, Counts, Firing, Standing, TargetId};
 pub use view::{AlertView, RuleView};
 
+use flight::Flight;
+use group::{Group, GroupKey};
+use saved::Touched;
 use state::RuleState;
 
 /// The engine.
@@ -58,10 +68,21 @@ pub struct Engine {
     wakes: BTreeSet<(Time, RuleName)>,
     /// When subjects are looked through for forgetting next.
     sweep_at: Time,
-    /// Notifications on their way, and the alert that waits for them.
-    in_flight: BTreeMap<NotificationId, (ChannelName, RuleName, TargetId)>,
-    /// Ends that are owed to a channel after a notification on its way, of alerts that are no longer remembered.
-    orphans: BTreeMap<NotificationId, (ChannelName, Vec<OwedEnd>)>,
+    /// Notifications on their way, and who waits for them.
+    flights: BTreeMap<NotificationId, Flight>,
+    /// Of firings that a channel is told of by a notification that had been given up: which one.
+    revived: BTreeMap<(ChannelName, FiringId), NotificationId>,
+    groups: BTreeMap<GroupKey, Group>,
+    groups_due: BTreeSet<(Time, GroupKey)>,
+    /// What each channel is owed.
+    books: BTreeMap<ChannelName, Books>,
+    /// The engine started again and was not given its rules yet: those that it has are only remembered.
+    awaits_rules: bool,
+    /// What reported, went or fell silent meanwhile, to be judged then.
+    unjudged: BTreeSet<SubjectId>,
+    /// What changed in this step, by the key under which it is stored.
+    touched: BTreeMap<Arc<str>, Touched>,
+    touched_books: BTreeSet<ChannelName>,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::alert::Track;
+use crate::history::SubjectId;
 use crate::model::{CloseReason, Now, RuleName};
 use crate::rules::{Rule, RuleSet};
 
@@ -12,11 +13,13 @@ impl Engine {
     /// Puts rules in force. Removed rules' alerts are closed; changed rules judge their fresh subjects at once.
     pub(super) fn reload(&mut self, now: Now, rules: Arc<RuleSet>, effects: &mut Effects) {
         let old = self.rules.clone();
+        let restarted = std::mem::replace(&mut self.awaits_rules, false);
         for (name, was) in &old.rules {
             match rules.rules.get(name) {
                 None => {
                     self.close_rule(now, name, CloseReason::RuleRemoved, effects);
                     self.states.remove(name);
+                    self.touch_rule(name);
                 }
                 Some(is) if is.scope != was.scope => {
                     self.close_rule(now, name, CloseReason::RuleChanged, effects);
@@ -34,8 +37,23 @@ impl Engine {
         self.rules = rules;
         self.index_rules();
         for rule in &changed {
+            self.touch_rule(&rule.name);
             self.take_over(now, rule, old.rules.get(&rule.name), effects);
         }
+        if restarted {
+            self.judge_unjudged(now, effects);
+        }
+    }
+
+    /// What came before the rules did, after a restart, is judged now.
+    fn judge_unjudged(&mut self, now: Now, effects: &mut Effects) {
+        let ids = std::mem::take(&mut self.unjudged);
+        let is_gone = |id: &SubjectId| self.world.subject(*id).is_some_and(|subject| subject.gone);
+        let (gone, others): (Vec<SubjectId>, Vec<SubjectId>) = ids.into_iter().partition(is_gone);
+        for id in &gone {
+            self.close_subject(now, *id, CloseReason::Gone, effects);
+        }
+        self.judge_subjects(now, &others, &gone, effects);
     }
 
     /// Puts one new or changed rule in force.

@@ -32,6 +32,10 @@ impl Engine {
         if self.in_quarantine(rule) {
             return;
         }
+        if self.world.awaits_any(kind) {
+            // Who belongs to the set is not known yet: whatever its `no_data` says, nothing happens because of a restart.
+            return self.pause_all(now, rule, effects);
+        }
         let mut context =
             self.context(now, Target::Set { kind: kind.clone(), members: [].into(), labels: Labels::new() });
         let (groups, fault) = self.groups(&context, rule, kind, by);

@@ -1,16 +1,17 @@
 //! From a verdict to a firing and its end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::alert::Signal;
+use crate::alert::{Hold, Signal};
 use crate::model::{
-    CloseReason, EventKind, FiringId, FoldedEvent, Labels, Level, NoData, Now, RuleName, SubjectKey, Time,
+    ChannelName, CloseReason, EventKind, FiringId, FoldedEvent, Labels, Level, NoData, Now, RuleName, SubjectKey, Time,
 };
 use crate::rules::{Condition, Context, Judgement, NoDataPolicy, Rule, Target, Verdict};
 
 use super::id::hash;
 use super::set::pause;
-use super::state::{Firing, Standing, track_level};
+use super::state::{Firing, Standing, flap_limit, track_level};
 use super::{Alert, Effects, Engine, Event, TargetId};
 
 impl Engine {
@@ -46,6 +47,11 @@ impl Engine {
                 }
                 alert.standing = Standing::Judged(conditions);
             }
+            Verdict::NoData(reason @ (NoData::Awaited | NoData::SetAwaited { .. })) => {
+                // Whatever the rule's `no_data` says, nothing happens because of a restart.
+                alert.standing = Standing::NoData(reason);
+                pause(&mut alert, rule, now);
+            }
             Verdict::NoData(reason) => {
                 alert.standing = Standing::NoData(reason);
                 match rule.no_data {
@@ -73,7 +79,7 @@ impl Engine {
                 return;
             }
         }
-        let ends = alert.firing.is_some() && !alert.tracks.iter().any(|track| track.is_on());
+        let ends = alert.is_up() && !alert.tracks.iter().any(|track| track.is_on());
         if (fires || ends) && !judgement.reads.is_empty() {
             alert.values = judgement.reads;
         }
@@ -91,11 +97,13 @@ impl Engine {
                 *track = track.expire(now.time, rule.hold.of(level), rule.keep.of(level));
             }
         }
-        let changes = alert.firing.is_some() != alert.tracks.iter().any(|track| track.is_on())
+        self.calm_down(now, &rule, &mut alert, effects);
+        let changes = alert.is_up() != alert.tracks.iter().any(|track| track.is_on())
             || (!rule.levels.is_empty()
+                && alert.is_up()
                 && alert.firing.as_ref().map(|firing| firing.level) != highest_on(&alert, &rule));
         if changes && let Some(context) = self.context_of(now, &rule, target) {
-            let is_raise = alert.firing.is_none();
+            let is_raise = !alert.is_up();
             self.transition(&rule, &context, &mut alert, is_raise, effects);
             effects.take_prints(&rule, &context);
         }
@@ -125,8 +133,14 @@ impl Engine {
                 let message = self.message(rule, context, alert, None, effects);
                 let id = self.firing_id(rule, alert, now);
                 alert.n_firings += 1;
-                alert.firing = Some(Firing { id, since: now.time, level, message });
-                self.record(now, rule, alert, EventKind::Raised, None, effects);
+                alert.firing = Some(Firing { id, since: now.time, rests_since: None, level, message });
+                self.change(now, rule, alert, EventKind::Raised, effects);
+            }
+            (Some(firing), true) if firing.rests_since.is_some() => {
+                let level = self.level(rule, context, alert, None, true, effects);
+                let message = self.message(rule, context, alert, Some(&firing), effects);
+                alert.firing = Some(Firing { since: now.time, rests_since: None, level, message, ..firing });
+                self.change(now, rule, alert, EventKind::Raised, effects);
             }
             (Some(mut firing), true) => {
                 let level = self.level(rule, context, alert, Some(firing.level), judge_level, effects);
@@ -141,9 +155,41 @@ impl Engine {
             }
             (Some(firing), false) => {
                 // The end carries the message that told of the trouble; the values are those of its end.
+                let rests = firing.rests_since.is_some();
                 alert.firing = Some(firing);
-                self.end(now, rule, alert, EventKind::Recovered, None, effects);
+                if !rests {
+                    self.change(now, rule, alert, EventKind::Recovered, effects);
+                }
             }
+        }
+    }
+
+    /// A raise or a recovery: told, unless the alert goes up and down too often.
+    fn change(&mut self, now: Now, rule: &Arc<Rule>, alert: &mut Alert, kind: EventKind, effects: &mut Effects) {
+        let begins = alert.flap.change(now.time, flap_limit(rule));
+        if kind.is_end() && !alert.flap.is_flapping() {
+            return self.end(now, rule, alert, kind, None, effects);
+        }
+        self.record(now, rule, alert, kind, None, effects);
+        if kind.is_end()
+            && let Some(firing) = &mut alert.firing
+        {
+            firing.rests_since = Some(now.time);
+        }
+        if begins {
+            self.record(now, rule, alert, EventKind::Flapping, None, effects);
+        }
+    }
+
+    /// A flapping alert that has been quiet for long enough is told as it is.
+    fn calm_down(&mut self, now: Now, rule: &Arc<Rule>, alert: &mut Alert, effects: &mut Effects) {
+        if alert.flap.quiet_at(flap_limit(rule)).is_none_or(|quiet| quiet > now.time) {
+            return;
+        }
+        alert.flap.settle();
+        if alert.firing.is_some() && !alert.is_up() {
+            // That it recovered is an event of before: only what channels know changes now.
+            self.finish(now, rule, alert, EventKind::Recovered, None, effects);
         }
     }
 
@@ -161,6 +207,7 @@ impl Engine {
             self.end(now, rule, &mut alert, EventKind::Closed, Some(reason), effects);
         }
         alert.tracks.fill(crate::alert::Track::Off);
+        alert.flap.settle();
         alert.not_judged_since = None;
         self.tell_and_attach(now, &rule.name, target.clone(), alert, effects);
     }
@@ -187,7 +234,7 @@ impl Engine {
             return;
         }
         if let Some(alert) = self.detach(name, target) {
-            self.orphan(alert);
+            self.orphan(now, name, target, alert, effects);
         }
     }
 
@@ -255,15 +302,27 @@ impl Engine {
             rule: rule.name.clone(),
             subject: alert.subject.clone(),
             level: firing.level,
+            labels: self.labels_of(rule, alert),
             message: firing.message.clone(),
         });
+        let targets = self.targets(now, rule, alert);
+        let routed = targets.open.iter().chain(targets.closed.keys());
+        if alert.flap.is_flapping() && matches!(kind, EventKind::Raised | EventKind::Recovered) {
+            let knows = alert.told.iter().filter(|(_, told)| told.firing().is_some()).map(|(channel, _)| channel);
+            let channels: BTreeSet<ChannelName> = routed.chain(knows).cloned().collect();
+            for channel in channels {
+                self.books_of(&channel).owe(1);
+                self.suppress(&channel, alert, rule, 1, Hold::Flapping.reason(), effects);
+            }
+            return;
+        }
         if kind.is_end() {
             return;
         }
         let missed = FoldedEvent { event: kind, level: firing.level, time: now.wall() };
-        let targets = self.targets(now, rule, alert);
-        for channel in targets.open.iter().chain(targets.closed.keys()) {
-            alert.told.entry(channel.clone()).or_default().miss(missed.clone());
+        for channel in routed {
+            self.books_of(channel).owe(1);
+            alert.told.of(channel).miss(missed.clone());
         }
     }
 
@@ -278,22 +337,38 @@ impl Engine {
         effects: &mut Effects,
     ) {
         self.record(now, rule, alert, kind, reason, effects);
+        self.finish(now, rule, alert, kind, reason, effects);
+    }
+
+    /// The present firing is over: whoever was told is owed the end, and who was not is told nothing of it any more.
+    fn finish(
+        &mut self,
+        now: Now,
+        rule: &Arc<Rule>,
+        alert: &mut Alert,
+        kind: EventKind,
+        reason: Option<CloseReason>,
+        effects: &mut Effects,
+    ) {
         let held = self.holds(now, rule, alert);
         let Some(note) = self.note(now, rule, alert, kind, reason) else { return };
-        alert.firing = None;
-        for (channel, told) in &mut alert.told {
-            if !told.end(note.clone())
-                && let Some(hold) = held.get(channel)
-            {
-                effects.suppressed.push(super::Suppressed {
-                    channel: channel.clone(),
-                    firing: note.id.clone(),
-                    rule: rule.name.clone(),
-                    subject: alert.subject.clone(),
-                    reason: hold.reason(),
-                });
+        for (channel, mut told) in std::mem::take(&mut alert.told) {
+            if told.end(note.clone()) {
+                self.books_of(&channel).owe(1);
+            } else {
+                let missed = told.give_up_missed();
+                let is_owed = self.owe_end_of_revived(&channel, &note);
+                let hold = held.get(&channel).filter(|_| !is_owed);
+                if missed > 0 || hold.is_some() {
+                    // A raise that is never told takes its end with it.
+                    self.books_of(&channel).owe(1);
+                    let reason = hold.map_or("nothing was told before it ended", |hold| hold.reason());
+                    self.suppress(&channel, alert, rule, missed + 1, reason, effects);
+                }
             }
+            alert.told.insert(channel, told);
         }
+        alert.firing = None;
     }
 
     fn firing_id(&self, rule: &Rule, alert: &Alert, now: Now) -> FiringId {

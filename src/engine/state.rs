@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::alert::{Timing, Told, Track};
+use serde::{Deserialize, Serialize};
+
+use crate::alert::{Flap, FlapLimit, PerChannel, Timing, Told, Track};
 use crate::history::SubjectId;
 use crate::model::{ChannelName, FiringId, Labels, Level, NoData, SubjectKey, Time, Value};
 use crate::rules::{Condition, Fault, Repeat, Rule};
@@ -37,34 +39,46 @@ pub enum Standing {
     NotConcerned(Arc<str>),
 }
 
-/// One stretch from raise to end.
-#[derive(Clone, Debug, PartialEq)]
+/// One stretch from raise to end. While an alert flaps it is one firing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Firing {
     /// Its id.
     pub id: FiringId,
-    /// When it was raised, in engine time.
+    /// When it was raised, in engine time; of a flapping alert the last time.
     pub since: Time,
+    /// Since when its condition is over, between two raises of a flapping alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests_since: Option<Time>,
     /// The level now.
     pub level: Level,
     /// The message as of the last event.
     pub message: String,
 }
 
-/// One (rule, subject) or (rule, group).
-#[derive(Clone, Debug)]
+/// One (rule, subject) or (rule, group). Its JSON is what is remembered of it over a restart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Alert {
     /// The subject; of a group the kind, and the group's labels as a name.
     pub subject: SubjectKey,
     /// The labels of its group, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Labels>,
     /// The newest verdict.
+    #[serde(skip)]
     pub standing: Standing,
     /// One per level of the rule, in its order.
     pub tracks: Vec<Track>,
     /// The present firing.
     pub firing: Option<Firing>,
     /// What each channel was told.
-    pub told: BTreeMap<ChannelName, Told>,
+    #[serde(default, skip_serializing_if = "PerChannel::is_empty")]
+    pub told: PerChannel<Told>,
+    /// The group in which it was told, of channels that tell it in groups.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) grouped: BTreeMap<ChannelName, Labels>,
+    /// Its raises and recoveries of late.
+    #[serde(default, skip_serializing_if = "Flap::is_blank")]
+    pub flap: Flap,
     /// Since when the rule could not judge it.
     pub not_judged_since: Option<Time>,
     /// What the condition read when it was last true, or, at an end, when it was found to be over.
@@ -76,7 +90,18 @@ pub struct Alert {
     /// Counts its notifications: a part of their ids.
     pub(crate) n_notifications: u64,
     /// When it stands in the engine's deadlines.
+    #[serde(skip)]
     pub(crate) deadline: Option<Time>,
+    /// A hash of it as it was last stored; zero where it was not.
+    #[serde(skip)]
+    pub(crate) saved: u64,
+    /// The state that was last told of it.
+    #[serde(skip, default = "inactive")]
+    pub(crate) shown: &'static str,
+}
+
+const fn inactive() -> &'static str {
+    "inactive"
 }
 
 impl Alert {
@@ -91,13 +116,17 @@ impl Alert {
             standing: Standing::default(),
             tracks: vec![Track::Off; n_tracks],
             firing: None,
-            told: BTreeMap::new(),
+            told: PerChannel::default(),
+            grouped: BTreeMap::new(),
+            flap: Flap::default(),
             not_judged_since: None,
             values: Vec::new(),
             stale: false,
             n_firings: 0,
             n_notifications: 0,
             deadline: None,
+            saved: 0,
+            shown: inactive(),
         }
     }
 
@@ -106,8 +135,25 @@ impl Alert {
         self.tracks.iter().map(|track| track.is_on()).collect()
     }
 
-    /// The state's name: inactive, pending, firing or recovering.
+    /// Whether there is nothing to remember of it over a restart.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.firing.is_none()
+            && self.n_firings == 0
+            && self.told.is_empty()
+            && self.not_judged_since.is_none()
+            && self.tracks.iter().all(|track| *track == Track::Off)
+    }
+
+    /// Whether it fires, and is not between two raises of a flapping alert.
+    pub(crate) fn is_up(&self) -> bool {
+        self.firing.as_ref().is_some_and(|firing| firing.rests_since.is_none())
+    }
+
+    /// The state's name: inactive, pending, firing or recovering. A flapping alert whose condition is over is recovering.
     pub fn state(&self) -> &'static str {
+        if self.firing.as_ref().is_some_and(|firing| firing.rests_since.is_some()) {
+            return "recovering";
+        }
         let on = self.tracks.iter().filter(|track| track.is_on()).count();
         let recovering = self.tracks.iter().filter(|track| matches!(track, Track::Recovering { .. })).count();
         match (self.firing.is_some(), on) {
@@ -165,6 +211,11 @@ pub(crate) fn timing(rule: &Rule) -> Timing {
             Repeat::Never => None,
         },
     }
+}
+
+/// When alerts of the rule are flapping.
+pub(crate) fn flap_limit(rule: &Rule) -> Option<FlapLimit> {
+    rule.flap.map(|flap| FlapLimit { changes: flap.changes, within: flap.within })
 }
 
 /// The level of the rule's track `index`, for hold and keep; a rule without levels has them for all.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::history::{Batch, SubjectId, World};
-use crate::model::{CloseReason, NotificationId, Now, RuleName, SubjectKey, Time};
+use crate::model::{CloseReason, Now, RuleName, SubjectKey, Time};
 use crate::routing::Routing;
 use crate::rules::{RuleSet, Scope};
 
-use super::{Effects, Engine, Input, Outcome, Settings};
+use super::{Effects, Engine, Input, Settings};
 
 /// Subjects are looked through for forgetting at multiples of this.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -31,8 +31,15 @@ impl Engine {
             states: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             wakes: BTreeSet::new(),
-            in_flight: BTreeMap::new(),
-            orphans: BTreeMap::new(),
+            flights: BTreeMap::new(),
+            revived: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            groups_due: BTreeSet::new(),
+            books: BTreeMap::new(),
+            awaits_rules: false,
+            unjudged: BTreeSet::new(),
+            touched: BTreeMap::new(),
+            touched_books: BTreeSet::new(),
         }
     }
 
@@ -51,12 +58,13 @@ impl Engine {
                 self.routing = routing;
                 self.tell_all(now, &mut effects);
             }
+            Input::Revived { notification, ends } => self.revive(&notification, ends),
             Input::Alerting(on) => {
                 self.alerting = on;
                 self.tell_all(now, &mut effects);
             }
             Input::Delivered { notification, outcome } => {
-                self.arrived(now, &notification, outcome == Outcome::Delivered, &mut effects);
+                self.arrived(now, &notification, &outcome, &mut effects);
             }
             Input::Forget(subject) => {
                 if let Some(id) = self.world.find(&subject.kind, &subject.name) {
@@ -68,6 +76,7 @@ impl Engine {
         // What is due at this very time is judged by what this time brought: a snapshot that says it is over comes first.
         self.catch_up(now, |due| due <= now.time, &mut effects);
         effects.sort();
+        self.save(&mut effects);
         effects
     }
 
@@ -78,6 +87,7 @@ impl Engine {
             self.wakes.first().map(|(time, _)| *time),
             self.world.next_stale(),
             self.next_sweep(),
+            self.next_group().filter(|_| !self.awaits_rules),
         ]
         .into_iter()
         .flatten()
@@ -96,9 +106,15 @@ impl Engine {
             self.turn_stale(then, effects);
             self.wake(then, effects);
             self.expire(then, effects);
+            if !self.awaits_rules {
+                self.tell_groups(then, effects);
+            }
             if self.sweep_at <= then.time {
                 self.sweep_at = then.time.next_multiple(SWEEP);
-                self.sweep(then, effects);
+                if !self.awaits_rules {
+                    self.sweep(then, effects);
+                    self.forget_groups(then);
+                }
             }
         }
     }
@@ -111,6 +127,14 @@ impl Engine {
 
     fn take(&mut self, now: Now, batch: Batch, effects: &mut Effects) {
         let report = self.world_mut().ingest(now, batch);
+        for id in report.judged.iter().chain(&report.gone) {
+            self.touch_subject(*id);
+        }
+        if self.awaits_rules {
+            self.unjudged.extend(report.judged.iter().chain(&report.gone));
+            effects.report = report;
+            return;
+        }
         for id in &report.gone {
             self.close_subject(now, *id, CloseReason::Gone, effects);
         }
@@ -121,6 +145,10 @@ impl Engine {
     /// Judges subjects that turned stale, once.
     fn turn_stale(&mut self, now: Now, effects: &mut Effects) {
         let ids = self.world_mut().turned_stale(now);
+        if self.awaits_rules {
+            self.unjudged.extend(ids);
+            return;
+        }
         self.judge_subjects(now, &ids, &[], effects);
     }
 
@@ -190,30 +218,17 @@ impl Engine {
     /// Closes a subject's alerts as vanished and forgets it.
     fn forget(&mut self, now: Now, id: SubjectId, effects: &mut Effects) {
         self.close_subject(now, id, CloseReason::Vanished, effects);
+        self.touch_subject(id);
         self.world_mut().forget(id);
     }
 
     /// Closes all alerts of a subject, and forgets them unless it may come back.
-    fn close_subject(&mut self, now: Now, id: SubjectId, reason: CloseReason, effects: &mut Effects) {
+    pub(super) fn close_subject(&mut self, now: Now, id: SubjectId, reason: CloseReason, effects: &mut Effects) {
         let target = super::TargetId::Subject(id);
         let Some(kind) = self.world.subject(id).map(|subject| subject.key.kind.clone()) else { return };
         for name in self.by_kind.get(&kind).cloned().unwrap_or_default() {
             self.close_target(now, &name, &target, reason, effects);
         }
-    }
-
-    /// A notification came to its end: what waited for it follows.
-    fn arrived(&mut self, now: Now, notification: &NotificationId, arrived: bool, effects: &mut Effects) {
-        if let Some((channel, ends)) = self.orphans.remove(notification) {
-            let notes = ends.into_iter().filter(|end| end.is_owed(arrived)).map(|end| end.note).collect();
-            self.send_ends(now, channel, notes, effects);
-        }
-        let Some((channel, name, target)) = self.in_flight.remove(notification) else { return };
-        let Some(mut alert) = self.detach(&name, &target) else { return };
-        if let Some(told) = alert.told.get_mut(&channel) {
-            told.arrive(notification, arrived);
-        }
-        self.tell_and_attach(now, &name, target, alert, effects);
     }
 
     /// The rules that judge a kind, by name.

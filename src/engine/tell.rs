@@ -1,18 +1,28 @@
 //! Who is told of what, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::alert::{Decision, Hold, Present, Reach};
+use crate::alert::{Decision, Events, Hold, Present, Reach, Told};
 use crate::model::{
-    AlertNote, ChannelName, CloseReason, EventKind, FoldedEvent, Notification, NotificationId, Now, RuleName, Time,
+    AlertNote, ChannelName, CloseReason, EventKind, FoldedEvent, Notification, NotificationId, Now, Occasion, RuleName,
+    Time,
 };
-use crate::routing::{Facts, Targets};
-use crate::rules::Rule;
+use crate::routing::{Facts, Grouping, Targets};
+use crate::rules::{Rule, Scope};
 
+use super::flight::Flight;
+use super::group::GroupKey;
 use super::id::hash;
-use super::state::timing;
-use super::{Alert, Effects, Engine, TargetId};
+use super::state::{flap_limit, timing};
+use super::{Alert, Effects, Engine, Suppressed, TargetId};
+
+/// An alert as a channel should know it, and the group that tells it there.
+#[derive(Clone, Debug)]
+pub(super) struct Routed {
+    pub(super) present: Present,
+    pub(super) group: Option<(GroupKey, Arc<Grouping>)>,
+}
 
 impl Engine {
     /// Tells every channel what it should know of an alert, and puts the alert back in its place.
@@ -24,60 +34,128 @@ impl Engine {
         mut alert: Alert,
         effects: &mut Effects,
     ) {
-        let Some(rule) = self.rules.rules.get(name).cloned() else { return self.orphan(alert) };
+        let Some(rule) = self.rules.rules.get(name).cloned() else {
+            return self.orphan(now, name, &target, alert, effects);
+        };
+        if self.awaits_rules {
+            // Nobody can be told by rules that are only remembered.
+            return self.attach(now, name, target, alert, effects);
+        }
         let mut deadline = Engine::timer_deadline(&rule, &alert);
         let mut wants = |time: Option<Time>| deadline = [deadline, time].into_iter().flatten().min();
-        let (presents, changes_at) = self.presents(now, &rule, &alert);
+        wants(alert.flap.quiet_at(flap_limit(&rule)));
+        let (routed, changes_at) = self.presents(now, &rule, &alert);
         wants(changes_at);
-        let channels: Vec<ChannelName> = alert.told.keys().chain(presents.keys()).cloned().collect();
-        for channel in std::collections::BTreeSet::from_iter(channels) {
+        let channels: BTreeSet<ChannelName> = alert.told.keys().chain(routed.keys()).cloned().collect();
+        for channel in channels {
             let mut told = alert.told.remove(&channel).unwrap_or_default();
-            let mut notes = told.due_ends();
-            let n_ends = notes.len();
-            if let Some(present) = presents.get(&channel) {
-                match told.decide(*present, now.time, timing(&rule)) {
-                    Decision::Tell(event) => {
-                        self.refresh_message(now, &rule, &target, &mut alert, event, effects);
-                        notes.extend(self.note(now, &rule, &alert, event, None));
-                    }
-                    Decision::Hold(hold) => wants(hold.until()),
-                    Decision::Nothing { reminder } => wants(reminder),
+            let routed = routed.get(&channel);
+            let present = routed.map(|routed| routed.present);
+            let group = self.group_of_telling(&channel, &alert, routed);
+            if let Some((key, grouping)) = group {
+                let member = (name.clone(), alert.subject.clone(), target.clone());
+                match self.is_due(&rule, &told, present, now) {
+                    true => self.wait_in_group(now, &key, grouping.as_deref(), member),
+                    false => self.stop_waiting(&key, &member),
+                }
+            } else {
+                let id = self.notification_id(&channel, name, &alert, now);
+                let notes =
+                    self.tell_channel(now, &rule, &target, &mut alert, (&channel, &mut told), present, &id, effects);
+                if !notes.is_empty() {
+                    alert.n_notifications += 1;
+                    self.fly(&id, &channel, vec![(name.clone(), target.clone())]);
+                    let (channel, time, occasion) = (channel.clone(), now.wall(), Occasion::Alert);
+                    effects.notifications.push(Notification { id, channel, time, alerts: notes, occasion });
                 }
             }
-            if let Some(first) = notes.first() {
-                alert.n_notifications += 1;
-                let id = self.notification_id(&channel, first, now, alert.n_notifications);
-                if let (Some(note), Some(present)) = (notes.get_mut(n_ends), presents.get(&channel)) {
-                    let heard = told.firing().filter(|told| told.heard).map(|told| told.level);
-                    note.previous_level = heard.filter(|level| *level != note.level);
-                    note.folded = told.tell(note.event, *present, now.time, timing(&rule), id.clone());
-                    wants(match told.decide(*present, now.time, timing(&rule)) {
-                        Decision::Nothing { reminder } => reminder,
-                        Decision::Hold(hold) => hold.until(),
-                        Decision::Tell(_) => None,
-                    });
-                } else {
-                    told.depart(id.clone());
-                }
-                self.in_flight.insert(id.clone(), (channel.clone(), name.clone(), target.clone()));
-                let (time, channel) = (now.wall(), channel.clone());
-                effects.notifications.push(Notification { id, channel, time, alerts: notes });
+            if let Some(present) = present {
+                wants(match told.decide(present, now.time, timing(&rule)) {
+                    Decision::Nothing { reminder } => reminder,
+                    Decision::Hold(hold) => hold.until(),
+                    Decision::Tell(_) => None,
+                });
             }
-            if !told.is_blank(now.time, timing(&rule)) || presents.contains_key(&channel) {
+            if alert.firing.is_none() && !told.has_ends() && alert.grouped.contains_key(&channel) {
+                self.leave_group(&channel, &alert, name, &target);
+                alert.grouped.remove(&channel);
+            }
+            if !told.is_blank(now.time, timing(&rule)) || present.is_some() {
                 alert.told.insert(channel, told);
+            } else {
+                let missed = told.give_up_missed();
+                self.suppress(&channel, &alert, &rule, missed, "no longer routed", effects);
             }
         }
         alert.deadline = deadline;
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, name.clone(), target.clone()));
         }
-        if let Some(state) = self.states.get_mut(name) {
-            state.alerts.insert(target, alert);
+        self.attach(now, name, target, alert, effects);
+    }
+
+    /// The group that tells an alert to a channel: the route's, or for what is no longer routed there the one in which it
+    /// was told.
+    fn group_of_telling(
+        &mut self,
+        channel: &ChannelName,
+        alert: &Alert,
+        routed: Option<&Routed>,
+    ) -> Option<(GroupKey, Option<Arc<Grouping>>)> {
+        match routed {
+            Some(routed) => routed.group.clone().map(|(key, grouping)| (key, Some(grouping))),
+            None => {
+                let by = alert.grouped.get(channel)?.clone();
+                Some((GroupKey { channel: channel.clone(), by }, None))
+            }
         }
+    }
+
+    /// Tells one channel what is due, by a notification `id` that is sent if this gives anything.
+    #[expect(clippy::too_many_arguments, reason = "one alert at one channel, at one time")]
+    pub(super) fn tell_channel(
+        &mut self,
+        now: Now,
+        rule: &Arc<Rule>,
+        target: &TargetId,
+        alert: &mut Alert,
+        (channel, told): (&ChannelName, &mut Told),
+        present: Option<Present>,
+        id: &NotificationId,
+        effects: &mut Effects,
+    ) -> Vec<AlertNote> {
+        let mut notes = told.due_ends();
+        if let Some(present) = present
+            && let Decision::Tell(event) = told.decide(present, now.time, timing(rule))
+        {
+            self.refresh_message(now, rule, target, alert, event, effects);
+            if let Some(mut note) = self.note(now, rule, alert, event, None) {
+                let heard = told.firing().filter(|told| told.heard).map(|told| told.level);
+                note.previous_level = heard.filter(|level| *level != note.level);
+                let folded = told.tell(event, present, now.time, timing(rule));
+                if folded.is_new {
+                    self.books_of(channel).owe(1);
+                }
+                (note.folded, note.folded_omitted) = (folded.events, folded.omitted);
+                notes.push(note);
+            }
+        }
+        if !notes.is_empty() {
+            told.depart(id.clone(), Events::of(&notes));
+        }
+        notes
+    }
+
+    /// A notification of these alerts is on its way.
+    pub(super) fn fly(&mut self, id: &NotificationId, channel: &ChannelName, alerts: Vec<(RuleName, TargetId)>) {
+        self.flights.insert(id.clone(), Flight { alerts, ..Flight::to(channel.clone()) });
     }
 
     /// Tells every channel of every alert what it should know: after a change of routes.
     pub(super) fn tell_all(&mut self, now: Now, effects: &mut Effects) {
+        if self.awaits_rules {
+            return;
+        }
         let mut all = Vec::new();
         for (name, state) in &self.states {
             all.extend(
@@ -111,36 +189,88 @@ impl Engine {
     }
 
     /// The alert as each channel should know it, and when that changes by itself. Nothing, where it does not fire.
-    fn presents(&self, now: Now, rule: &Rule, alert: &Alert) -> (BTreeMap<ChannelName, Present>, Option<Time>) {
+    pub(super) fn presents(
+        &self,
+        now: Now,
+        rule: &Rule,
+        alert: &Alert,
+    ) -> (BTreeMap<ChannelName, Routed>, Option<Time>) {
         let Some(firing) = &alert.firing else { return (BTreeMap::new(), None) };
         let targets = self.targets(now, rule, alert);
         let engine_time = |wall: Time| wall.offset(-now.wall_offset);
-        let mut presents = BTreeMap::new();
-        let mut insert = |channel: &ChannelName, reach| {
-            let reach = if self.alerting { reach } else { Reach::Disabled };
-            presents.insert(channel.clone(), Present { level: firing.level, stale: alert.stale, reach });
+        let blind = self.world.blind().filter(|_| self.is_awaited(rule, alert));
+        let present = |reach| Present {
+            level: firing.level,
+            stale: alert.stale,
+            flapping: alert.flap.is_flapping(),
+            is_up: firing.rests_since.is_none(),
+            blind,
+            reach: if self.alerting { reach } else { Reach::Disabled },
         };
+        let group = |channel: &ChannelName| {
+            let (by, grouping) = targets.groups.get(channel)?;
+            Some((GroupKey { channel: channel.clone(), by: by.clone() }, grouping.clone()))
+        };
+        let mut routed = BTreeMap::new();
         for (channel, opens) in &targets.closed {
-            insert(channel, Reach::Closed { opens: engine_time(*opens) });
+            let present = present(Reach::Closed { opens: engine_time(*opens) });
+            routed.insert(channel.clone(), Routed { present, group: group(channel) });
         }
         for channel in &targets.open {
-            insert(channel, Reach::Open);
+            routed.insert(channel.clone(), Routed { present: present(Reach::Open), group: group(channel) });
         }
-        (presents, targets.changes_at.map(engine_time))
+        (routed, targets.changes_at.map(engine_time))
+    }
+
+    /// Whether nothing was heard of what the alert is about since a restart.
+    fn is_awaited(&self, rule: &Rule, alert: &Alert) -> bool {
+        match &rule.scope {
+            Scope::On { kind } => {
+                self.world.find(kind, &alert.subject.name).is_some_and(|id| self.world.is_awaited(id))
+            }
+            Scope::Over { kind, .. } => self.world.awaits_any(kind),
+        }
     }
 
     /// What holds each channel back from an alert that fires. A channel that knows all it should is not among them.
     pub fn holds(&self, now: Now, rule: &Rule, alert: &Alert) -> BTreeMap<ChannelName, Hold> {
-        let blank = crate::alert::Told::default();
-        let (presents, _) = self.presents(now, rule, alert);
-        let held = presents.into_iter().filter_map(|(channel, present)| {
+        let blank = Told::default();
+        let (routed, _) = self.presents(now, rule, alert);
+        let held = routed.into_iter().filter_map(|(channel, Routed { present, group })| {
             let told = alert.told.get(&channel).unwrap_or(&blank);
-            match told.decide(present, now.time, timing(rule)) {
-                Decision::Hold(hold) => Some((channel, hold)),
-                Decision::Tell(_) | Decision::Nothing { .. } => None,
+            match (told.decide(present, now.time, timing(rule)), group) {
+                (Decision::Hold(hold), _) => Some((channel, hold)),
+                (Decision::Tell(_), Some((key, grouping))) => {
+                    Some((channel, Hold::Group { until: self.group_due(now, &key, &grouping) }))
+                }
+                (Decision::Tell(_), None) | (Decision::Nothing { .. }, _) => None,
             }
         });
         held.collect()
+    }
+
+    /// Notes that a channel will not be told of events of an alert.
+    pub(super) fn suppress(
+        &mut self,
+        channel: &ChannelName,
+        alert: &Alert,
+        rule: &Rule,
+        events: u64,
+        reason: &'static str,
+        effects: &mut Effects,
+    ) {
+        if events == 0 {
+            return;
+        }
+        self.books_of(channel).suppress(events);
+        effects.suppressed.push(Suppressed {
+            channel: channel.clone(),
+            firing: alert.firing.as_ref().map_or_else(|| "".into(), |firing| firing.id.clone()),
+            rule: rule.name.clone(),
+            subject: alert.subject.clone(),
+            reason,
+            events,
+        });
     }
 
     /// Makes the message anew for what is told later than it happened, from a subject that can be read.
@@ -175,6 +305,7 @@ impl Engine {
         reason: Option<CloseReason>,
     ) -> Option<AlertNote> {
         let firing = alert.firing.as_ref()?;
+        let ended = firing.rests_since.unwrap_or(now.time);
         Some(AlertNote {
             id: firing.id.clone(),
             event,
@@ -187,38 +318,22 @@ impl Engine {
             message: firing.message.clone(),
             values: alert.values.clone(),
             since: now.wall_of(firing.since),
-            ended: event.is_end().then(|| now.wall()),
+            ended: event.is_end().then(|| now.wall_of(ended)),
             not_judged_since: alert.not_judged_since.map(|time| now.wall_of(time)),
             runbook: rule.runbook.clone(),
             folded: Vec::<FoldedEvent>::new(),
+            folded_omitted: 0,
         })
     }
 
-    /// An alert is no longer remembered: ends that wait for a notification on its way are kept until it has arrived.
-    pub(super) fn orphan(&mut self, mut alert: Alert) {
-        for (channel, told) in &mut alert.told {
-            if let Some((id, ends)) = told.take_waiting_ends() {
-                self.in_flight.remove(&id);
-                self.orphans.insert(id, (channel.clone(), ends));
-            }
-        }
-    }
-
-    /// Sends ends of alerts that are no longer remembered.
-    pub(super) fn send_ends(&mut self, now: Now, channel: ChannelName, notes: Vec<AlertNote>, effects: &mut Effects) {
-        if let Some(first) = notes.first() {
-            let id = self.notification_id(&channel, first, now, 0);
-            effects.notifications.push(Notification { id, channel, time: now.wall(), alerts: notes });
-        }
-    }
-
-    fn notification_id(&self, channel: &ChannelName, note: &AlertNote, now: Now, count: u64) -> NotificationId {
-        let (time, count) = (now.time.as_micros().to_be_bytes(), count.to_be_bytes());
-        let parts: [&[u8]; 6] = [
+    fn notification_id(&self, channel: &ChannelName, rule: &RuleName, alert: &Alert, now: Now) -> NotificationId {
+        let (time, count) = (now.time.as_micros().to_be_bytes(), alert.n_notifications.to_be_bytes());
+        let parts: [&[u8]; 7] = [
             b"notification",
             channel.as_str().as_bytes(),
-            note.id.as_str().as_bytes(),
-            note.event.as_str().as_bytes(),
+            rule.as_str().as_bytes(),
+            alert.subject.kind.as_bytes(),
+            alert.subject.name.as_bytes(),
             &time,
             &count,
         ];

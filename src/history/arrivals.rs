@@ -31,6 +31,11 @@ impl Arrivals {
         }
     }
 
+    /// What came before is not known any more.
+    pub(crate) fn forget_before(&mut self, time: Time) {
+        self.given_up = Some(Time::from_micros(time.as_micros() - 1));
+    }
+
     /// Whether one came in `(start, end]`. `None` where that is no longer known.
     pub(crate) fn any_in(&self, start: Time, end: Time) -> Option<bool> {
         let from = self.times.partition_point(|time| *time <= start);

@@ -88,6 +88,9 @@ pub(crate) struct Field {
     held: Option<(Value, Time)>,
     /// The time of the newest sample that is no longer kept.
     given_up: Option<Time>,
+    /// When the engine started again, where that was later than the field's first sample: days that began before are
+    /// not known.
+    restarted: Option<Time>,
     /// Bytes of the texts in `runs`.
     text_bytes: usize,
 }
@@ -122,10 +125,23 @@ impl Field {
             days: Vec::new(),
             held: None,
             given_up: None,
+            restarted: None,
             text_bytes: 0,
         };
         field.push_newest_number();
         field
+    }
+
+    /// A field of which nothing is known but its newest observation: the engine started again.
+    pub(crate) fn after_restart(newest: Observation, restarted: Time) -> Field {
+        let held = newest.value.clone().map(|value| (value, newest.arrived));
+        let given_up = Some(restarted.max(newest.time));
+        Field { held, given_up, restarted: Some(restarted), ..Field::new(newest) }
+    }
+
+    /// Whether all samples of a day that began at this engine time were counted.
+    pub(crate) fn knows_day(&self, start: Time) -> bool {
+        self.restarted.is_none_or(|restarted| restarted <= start)
     }
 
     /// What the newest snapshot says of it.

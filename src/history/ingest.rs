@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::arrivals::Arrivals;
 use super::batch::MAX_AHEAD;
@@ -135,6 +136,8 @@ impl World {
             self.by_arrival.remove(&(record.subject.arrived, id));
             record.subject.time = time;
             record.subject.arrived = now.time;
+            record.subject.stale_from = now.time;
+            record.subject.blind = Duration::ZERO;
             self.by_arrival.insert((now.time, id));
         }
         if self.leave(id) { Outcome::Gone } else { Outcome::StillGone }
@@ -143,6 +146,7 @@ impl World {
     /// Marks a subject as gone. `false` where it was already.
     fn leave(&mut self, id: SubjectId) -> bool {
         let Some(record) = self.table.get_mut(id) else { return false };
+        self.awaited.remove(&id);
         self.fresh.remove(&(record.subject.stale_at(), id));
         !std::mem::replace(&mut record.subject.gone, true)
     }
@@ -159,6 +163,8 @@ impl World {
             source: source.name.clone(),
             stale_after: source.stale_after,
             gone: false,
+            stale_from: now.time,
+            blind: Duration::ZERO,
         };
         let record = Record { subject, fields: Vec::new(), arrivals: Arrivals::default(), observed: snapshot.time };
         self.bytes += record.bytes();
@@ -175,6 +181,7 @@ impl World {
         let Some(record) = self.table.get_mut(id) else { return };
         let Some(kind) = self.kinds.get_mut(&record.subject.key.kind) else { return };
         let bytes_before = record.bytes();
+        self.awaited.remove(&id);
         self.fresh.remove(&(record.subject.stale_at(), id));
         self.by_arrival.remove(&(record.subject.arrived, id));
 
@@ -185,6 +192,7 @@ impl World {
         }
         let was_gone = std::mem::replace(&mut subject.gone, false);
         (subject.time, subject.arrived, subject.stale_after) = (snapshot.time, now.time, source.stale_after);
+        (subject.stale_from, subject.blind) = (now.time, Duration::ZERO);
         record.observed = snapshot.time;
         let lookback = lookback(source.stale_after);
         let horizon = snapshot.time - self.kept - lookback;

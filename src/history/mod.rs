@@ -15,6 +15,7 @@ mod ingest;
 mod limits;
 mod promql;
 mod question;
+mod saved;
 mod subject;
 mod summary;
 mod table;
@@ -24,5 +25,6 @@ mod world;
 
 pub use batch::{Batch, BatchReport, Limits, Refusal, Source};
 pub use question::{Window, WindowFn};
+pub use saved::SavedSubject;
 pub use subject::{Subject, SubjectId};
 pub use world::World;

@@ -28,12 +28,16 @@ pub struct Subject {
     pub stale_after: Duration,
     /// Its source says that it no longer exists.
     pub gone: bool,
+    /// From when on its silence makes it stale: when its newest snapshot arrived, or the engine started again since.
+    pub stale_from: Time,
+    /// How long nobody watched since its newest snapshot: the engine was down.
+    pub blind: Duration,
 }
 
 impl Subject {
     /// When it turns stale, if no snapshot comes before.
     pub fn stale_at(&self) -> Time {
-        self.arrived + self.stale_after
+        self.stale_from + self.stale_after
     }
 
     /// The value of a label; `name` and `kind` count as labels, and one that is missing is empty.

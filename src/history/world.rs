@@ -21,11 +21,15 @@ pub struct World {
     pub(super) limits: Limits,
     pub(super) calendar: Calendar,
     /// When the engine began to watch.
-    started: Time,
+    pub(super) started: Time,
     pub(super) table: Table,
     pub(super) kinds: BTreeMap<Arc<str>, Kind>,
+    /// From when until when nobody watched before it was taken up again after a restart.
+    pub(super) blind: Option<(Time, Time)>,
     /// When each subject turns stale, without those that were told by [`World::turned_stale`] and those that are gone.
     pub(super) fresh: BTreeSet<(Time, SubjectId)>,
+    /// Subjects that were fresh when the engine stopped, and were not heard of since it started again.
+    pub(super) awaited: BTreeSet<SubjectId>,
     /// When each subject's newest snapshot arrived.
     pub(super) by_arrival: BTreeSet<(Time, SubjectId)>,
     /// About how many bytes all of it takes.
@@ -42,9 +46,11 @@ impl World {
             limits,
             calendar: Calendar::new(zone),
             started: started.time,
+            blind: None,
             table: Table::default(),
             kinds: BTreeMap::new(),
             fresh: BTreeSet::new(),
+            awaited: BTreeSet::new(),
             by_arrival: BTreeSet::new(),
             bytes: 0,
         }
@@ -55,6 +61,7 @@ impl World {
         let Some(record) = self.table.remove(id) else { return };
         self.bytes -= record.bytes();
         self.fresh.remove(&(record.subject.stale_at(), id));
+        self.awaited.remove(&id);
         self.by_arrival.remove(&(record.subject.arrived, id));
         let kind = &record.subject.key.kind;
         if let Some(members) = self.kinds.get_mut(kind) {
@@ -130,6 +137,7 @@ impl World {
             && time <= now.time
         {
             self.fresh.pop_first();
+            self.awaited.remove(&id);
             stale.push(id);
         }
         self.sort_by_key(&mut stale);
@@ -221,6 +229,9 @@ impl World {
             }
             Window::Day { ago } => {
                 let (date, start, end) = self.day(ago, now).ok_or_else(beyond)?;
+                if !history.knows_day(start) {
+                    return Err(beyond());
+                }
                 let (summary, changes) = history.day(date);
                 ((start, end.min(t)), summary, changes)
             }
@@ -258,6 +269,7 @@ impl World {
         if record.subject.gone {
             return Err(NoData::Gone);
         }
+        self.reported(id)?;
         let (newest, since) = history.held().ok_or_else(|| NoData::FieldMissing { field: field.into() })?;
         let newest = finite(newest, field)?;
         Ok(if same(&newest, value) { now.time.since(since.max(self.started)).as_secs_f64() } else { 0.0 })
@@ -270,6 +282,7 @@ impl World {
     /// kept.
     pub fn absent(&self, id: SubjectId, window: Window, now: Now) -> Result<bool, NoData> {
         let record = self.table.get(id).ok_or(NoData::Gone)?;
+        self.reported(id)?;
         let question = || format!("absent({window})");
         let beyond = || NoData::BeyondHistory { question: question() };
         let (any, start) = match window {
@@ -289,6 +302,22 @@ impl World {
             }
             false => Ok(true),
         }
+    }
+
+    /// Seconds since the subject's newest snapshot, of which only those count in which the engine ran. Can be read on stale
+    /// and gone subjects.
+    ///
+    /// # Errors
+    /// Where the subject was forgotten, or was not heard of since a restart at which it was fresh.
+    pub fn age(&self, id: SubjectId, now: Now) -> Result<f64, NoData> {
+        let subject = self.subject(id).ok_or(NoData::Gone)?;
+        self.reported(id)?;
+        Ok(now.time.since(subject.time + subject.blind).as_secs_f64())
+    }
+
+    /// How long something of a subject has lasted cannot be told while it is awaited: it may have reported to nobody.
+    fn reported(&self, id: SubjectId) -> Result<(), NoData> {
+        if self.is_awaited(id) { Err(NoData::Awaited) } else { Ok(()) }
     }
 
     /// A calendar day with its borders in engine time. `None` where days are not kept for so long.

@@ -1,16 +1,17 @@
 //! The driver of the engine on a virtual clock: what rule tests, replay and the simulator share.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Effects, Engine, Input, Outcome, Settings};
+use crate::engine::{Effects, Engine, Input, Outcome, Resumed, SavedState, Settings};
 use crate::model::{Notification, NotificationId, Now, Time};
 
 /// How long a notification takes, and what comes of it.
 pub type Delivery = Box<dyn FnMut(&Notification) -> Arrival + Send>;
 
 /// What becomes of one notification.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Arrival {
     /// It ends so, this long after it was decided.
     After(Duration, Outcome),
@@ -23,7 +24,13 @@ pub enum Arrival {
 /// Every deadline of the engine is stepped at its own time, as a daemon would, and every notification is delivered at
 /// once unless the bench was given another [`Delivery`]. Each step's effects go to an observer, in order.
 pub struct Bench {
+    settings: Settings,
     engine: Engine,
+    /// What a store would hold: every piece of the engine's state, and the newest step.
+    saved: BTreeMap<Arc<str>, Arc<[u8]>>,
+    last_step: (u64, Time),
+    /// The newest routes, switch and rules, in the order in which a daemon gives them at its start.
+    in_force: [Option<Input>; 3],
     now: Now,
     deliver: Delivery,
     /// Notifications on their way, by the time of their end and their order.
@@ -53,7 +60,32 @@ impl Bench {
     /// An engine that knows nothing yet, whose notifications are delivered at once.
     pub fn new(settings: Settings, now: Now) -> Bench {
         let deliver = Box::new(|_: &Notification| Arrival::After(Duration::ZERO, Outcome::Delivered));
-        Bench { engine: Engine::new(settings, now), now, deliver, on_their_way: BTreeMap::new(), n_sent: 0 }
+        Bench {
+            engine: Engine::new(settings.clone(), now),
+            settings,
+            saved: BTreeMap::new(),
+            last_step: (0, now.time),
+            in_force: [None, None, None],
+            now,
+            deliver,
+            on_their_way: BTreeMap::new(),
+            n_sent: 0,
+        }
+    }
+
+    /// The engine ends here, and another goes on from what was stored: at once, or after `down`. Notifications on their
+    /// way go on; nobody watched meanwhile. Gives what could not be read of what was stored.
+    pub fn restart(&mut self, down: Duration, observer: &mut dyn Observer) -> Vec<String> {
+        self.now.time = self.now.time + down;
+        let piece = |(key, value): (&Arc<str>, &Arc<[u8]>)| SavedState { key: key.clone(), value: Some(value.clone()) };
+        let (sequence, time) = self.last_step;
+        let resumed = Resumed { sequence, time, saved: self.saved.iter().map(piece).collect() };
+        let (engine, problems) = Engine::resume(self.settings.clone(), self.now, resumed);
+        self.engine = engine;
+        for input in self.in_force.clone().into_iter().flatten() {
+            self.feed(input, observer);
+        }
+        problems
     }
 
     /// Notifications are delivered so from now on.
@@ -147,7 +179,20 @@ impl Bench {
     }
 
     fn step(&mut self, input: Input, observer: &mut dyn Observer) {
+        match &input {
+            Input::Routing(_) => self.in_force[0] = Some(input.clone()),
+            Input::Alerting(_) => self.in_force[1] = Some(input.clone()),
+            Input::Rules(_) => self.in_force[2] = Some(input.clone()),
+            Input::Batch(_) | Input::Tick | Input::Delivered { .. } | Input::Revived { .. } | Input::Forget(_) => {}
+        }
         let effects = self.engine.step(self.now, input);
+        self.last_step = (effects.sequence, effects.now.time);
+        for SavedState { key, value } in &effects.saved {
+            match value {
+                Some(value) => drop(self.saved.insert(key.clone(), value.clone())),
+                None => drop(self.saved.remove(key)),
+            }
+        }
         for notification in &effects.notifications {
             if let Arrival::After(time, outcome) = (self.deliver)(notification) {
                 self.n_sent += 1;

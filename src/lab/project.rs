@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -61,6 +62,8 @@ pub struct Project {
     pub settings: Settings,
     /// The bounds of one snapshot of a recording.
     pub limits: WireLimits,
+    /// For how long a delivery that fails is tried again.
+    pub retry_for: Duration,
 }
 
 impl std::fmt::Debug for Project {
@@ -159,8 +162,10 @@ impl Project {
                 forget_firing_after: config.forget_firing_after,
                 zone: config.time_zone.clone(),
                 limits: config.world_limits(),
+                remembers: false,
             },
             limits: config.wire_limits(),
+            retry_for: config.retry.give_up_after,
         })
     }
 
@@ -198,9 +203,9 @@ impl Project {
         self.vocabulary.texts.iter().any(|text| text.contains(&quoted))
     }
 
-    /// A bench with these rules and routes in force.
-    pub fn bench(&self, now: Now, observer: &mut dyn Observer) -> Bench {
-        let mut bench = Bench::new(self.settings.clone(), now);
+    /// A bench with these rules and routes in force. Only one that `remembers` can be restarted; it is slower.
+    pub fn bench(&self, now: Now, remembers: bool, observer: &mut dyn Observer) -> Bench {
+        let mut bench = Bench::new(Settings { remembers, ..self.settings.clone() }, now);
         bench.feed(Input::Routing(self.routing.clone()), observer);
         bench.feed(Input::Rules(self.rules.clone()), observer);
         bench

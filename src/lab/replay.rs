@@ -153,7 +153,7 @@ impl Stage<'_> {
             Some(bench) => {
                 bench.approach(now, story, || Ok::<(), Infallible>(())).unwrap_or_else(|never| match never {})
             }
-            None => self.bench = Some(self.project.bench(Now::at(now), story)),
+            None => self.bench = Some(self.project.bench(Now::at(now), false, story)),
         }
         let (first, last) = story.summary.span.get_or_insert((now, now));
         (*first, *last) = (*first, now);
@@ -231,7 +231,11 @@ impl Observer for Story<'_> {
                 EventKind::Raised => totals.raised += 1,
                 EventKind::Recovered => totals.recovered += 1,
                 EventKind::Closed => totals.closed += 1,
-                EventKind::Escalated | EventKind::Eased | EventKind::Reminded | EventKind::Stale => {}
+                EventKind::Escalated
+                | EventKind::Eased
+                | EventKind::Reminded
+                | EventKind::Stale
+                | EventKind::Flapping => {}
             }
             self.tell(Happening::Event(event));
         }
@@ -246,7 +250,11 @@ impl Observer for Story<'_> {
                     EventKind::Raised => totals.raised += 1,
                     EventKind::Recovered => totals.recovered += 1,
                     EventKind::Closed => totals.closed += 1,
-                    EventKind::Escalated | EventKind::Eased | EventKind::Reminded | EventKind::Stale => {}
+                    EventKind::Escalated
+                    | EventKind::Eased
+                    | EventKind::Reminded
+                    | EventKind::Stale
+                    | EventKind::Flapping => {}
                 }
             }
             self.summary.channels.entry(notification.channel.clone()).or_default().notifications += 1;

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ChannelName, FiringId, Labels, Level, NotificationId, RuleName, SubjectKey, Time, Value};
 
 /// What happened to an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
     /// It began to fire.
@@ -21,6 +21,8 @@ pub enum EventKind {
     Reminded,
     /// Its subject went silent while it fires: told once, then reminders stop.
     Stale,
+    /// It goes up and down so often that its raises and recoveries are no longer told.
+    Flapping,
     /// Its condition is known to be over.
     Recovered,
     /// It ended without being known to be well.
@@ -36,6 +38,7 @@ impl EventKind {
             EventKind::Eased => "eased",
             EventKind::Reminded => "reminded",
             EventKind::Stale => "stale",
+            EventKind::Flapping => "flapping",
             EventKind::Recovered => "recovered",
             EventKind::Closed => "closed",
         }
@@ -54,7 +57,7 @@ impl fmt::Display for EventKind {
 }
 
 /// Why a firing ended without being known to be well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseReason {
     /// The source says that the subject no longer exists.
@@ -97,7 +100,9 @@ impl fmt::Display for CloseReason {
 }
 
 /// What one channel is told, once: one event, or several folded into one.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Stored as JSON; keys that are left out have their defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notification {
     /// Stable over all delivery attempts: the idempotency key at the receiver.
     pub id: NotificationId,
@@ -107,9 +112,108 @@ pub struct Notification {
     pub time: Time,
     /// The alerts it tells of; at least one.
     pub alerts: Vec<AlertNote>,
+    /// What brought them together.
+    #[serde(default, skip_serializing_if = "Occasion::is_alert")]
+    pub occasion: Occasion,
+}
+
+/// What brought the alerts of a notification together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occasion {
+    /// Something happened to one alert.
+    #[default]
+    Alert,
+    /// A route's `group_by`.
+    Group(Group),
+    /// The channel's `limit`: it stands for notifications that could not all be sent.
+    Summary(Summary),
+    /// Another channel could not be told: this is the fallback channel.
+    Undelivered(Undelivered),
+}
+
+impl Occasion {
+    /// Whether it is about one alert alone.
+    pub const fn is_alert(&self) -> bool {
+        matches!(self, Occasion::Alert)
+    }
+}
+
+/// What a group's message says besides what is new and what ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// The values of the labels that it groups by.
+    pub by: Labels,
+    /// Members that still fire and of which nothing is new, the first of them.
+    pub firing: Vec<StillFiring>,
+    /// How many more of these there are.
+    #[serde(default)]
+    pub firing_omitted: usize,
+}
+
+/// A member of a group of which nothing is new.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StillFiring {
+    /// The firing.
+    pub id: FiringId,
+    /// The rule.
+    pub rule: RuleName,
+    /// The subject.
+    pub subject: SubjectKey,
+    /// How bad it is now.
+    pub level: Level,
+    /// When it was raised.
+    pub since: Time,
+}
+
+/// What a summary stands for. Its `alerts` are the first of what it stands for, the most urgent first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The notifications that it stands for.
+    pub stands_for: Vec<NotificationId>,
+    /// How many alerts they tell of that are not among `alerts`.
+    pub omitted: usize,
+    /// How many of which event there are, by rule and level: all of them.
+    pub counts: Vec<SummaryCount>,
+    /// How many events it stands for in all, with those that were folded before.
+    pub events: u64,
+}
+
+/// One line of a summary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SummaryCount {
+    /// The rule.
+    pub rule: RuleName,
+    /// The level.
+    pub level: Level,
+    /// What happened.
+    pub event: EventKind,
+    /// How many alerts.
+    pub count: usize,
+}
+
+/// What could not be delivered elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// The channel that could not be told.
+    pub channel: ChannelName,
+    /// The notification that was given up there.
+    pub notification: NotificationId,
+    /// Why, without secrets.
+    pub reason: String,
 }
 
 impl Notification {
+    /// How many events it stands for: those that it tells, those that are folded into them, and those of a summary.
+    pub fn events(&self) -> u64 {
+        match &self.occasion {
+            Occasion::Summary(summary) => summary.events,
+            Occasion::Alert | Occasion::Group(_) | Occasion::Undelivered(_) => {
+                self.alerts.iter().map(|note| 1 + note.n_folded()).sum()
+            }
+        }
+    }
+
     /// The highest level among its alerts.
     pub fn level(&self) -> Level {
         self.alerts.iter().map(|alert| alert.level).max().unwrap_or(Level::Info)
@@ -117,7 +221,7 @@ impl Notification {
 }
 
 /// One alert as a notification tells it. All times are the wall clock's.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlertNote {
     /// The firing: stable from raise to end.
     pub id: FiringId,
@@ -148,11 +252,22 @@ pub struct AlertNote {
     /// The rule's link for people.
     pub runbook: Option<Arc<str>>,
     /// Earlier events that this one stands for, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folded: Vec<FoldedEvent>,
+    /// How many still earlier ones are not among them.
+    #[serde(default)]
+    pub folded_omitted: u64,
+}
+
+impl AlertNote {
+    /// How many earlier events it stands for.
+    pub fn n_folded(&self) -> u64 {
+        self.folded.len() as u64 + self.folded_omitted
+    }
 }
 
 /// An event that was folded into a later notification.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FoldedEvent {
     /// What happened.
     pub event: EventKind,

@@ -10,7 +10,10 @@ mod time;
 mod value;
 pub mod wire;
 
-pub use event::{AlertNote, CloseReason, EventKind, FoldedEvent, Notification};
+pub use event::{
+    AlertNote, CloseReason, EventKind, FoldedEvent, Group, Notification, Occasion, StillFiring, Summary, SummaryCount,
+    Undelivered,
+};
 pub use level::{Level, UnknownLevel};
 pub use name::{ChannelName, FiringId, NotificationId, RuleName};
 pub use no_data::NoData;

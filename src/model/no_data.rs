@@ -44,6 +44,13 @@ pub enum NoData {
     },
     /// The source said that the subject no longer exists.
     Gone,
+    /// It was fresh when the engine stopped, and was not heard of since the engine started again.
+    Awaited,
+    /// Some subjects of the kind are still [awaited](NoData::Awaited), so that the set is not whole.
+    SetAwaited {
+        /// The kind.
+        kind: Arc<str>,
+    },
     /// A division by zero.
     DivisionByZero,
     /// A number that is NaN or infinite.
@@ -72,6 +79,8 @@ impl fmt::Display for NoData {
             }
             NoData::Stale { since } => write!(f, "no snapshot since {since}"),
             NoData::Gone => f.write_str("its source says that it no longer exists"),
+            NoData::Awaited => f.write_str("it was not heard of since the restart"),
+            NoData::SetAwaited { kind } => write!(f, "not every `{kind}` was heard of since the restart"),
             NoData::DivisionByZero => f.write_str("division by zero"),
             NoData::NotFinite { origin } => write!(f, "`{origin}` is not a finite number"),
             NoData::EmptySet { question } => write!(f, "{question} has no member to read"),

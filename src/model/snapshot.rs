@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Time, Value};
 
 /// Labels: name to text, in order of the names.
 pub type Labels = BTreeMap<Arc<str>, Arc<str>>;
 
 /// The identity of a subject: its kind and name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SubjectKey {
     /// What sort of thing it is: `host`, `service`, `disk`.
     pub kind: Arc<str>,

@@ -139,6 +139,10 @@ impl<'de> Deserialize<'de> for Value {
             fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
                 Ok(Value::Text(value.into()))
             }
+            /// What a NaN is written as.
+            fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+                Ok(Value::Number(f64::NAN))
+            }
         }
         deserializer.deserialize_any(Visitor)
     }

@@ -65,7 +65,7 @@ pub fn next(number: u32, verdict: &Verdict, first_attempt_at: Time, now: Time, p
     let (reason, after, at_most) = match verdict {
         Verdict::Ok | Verdict::OkPartial { .. } => return Next::Done,
         Verdict::Permanent { reason } => return Next::Dead { reason: reason.clone() },
-        Verdict::Retry { reason, after, at_most } => (reason, after.unwrap_or_default(), *at_most),
+        Verdict::Retry { reason, after, at_most, .. } => (reason, after.unwrap_or_default(), *at_most),
         Verdict::RetryRest { reason, .. } => (reason, Duration::ZERO, None),
     };
     let deadline = first_attempt_at + policy.retry_for;
@@ -78,6 +78,21 @@ pub fn next(number: u32, verdict: &Verdict, first_attempt_at: Time, now: Time, p
     }
     let wait = backoff(number, policy, seed).max(after).max(SHORTEST);
     Next::RetryAt { at: (now + wait).min(deadline), reason: reason.clone() }
+}
+
+/// How long the whole channel waits after an attempt whose verdict says that its receiver takes nothing for a while. It
+/// said so `in_a_row` times, this one included; `seed` is the channel's.
+pub fn hold(verdict: &Verdict, in_a_row: u32, policy: &Policy, seed: u64) -> Option<Duration> {
+    match verdict {
+        Verdict::Retry { after, holds_channel: true, .. } => {
+            Some(backoff(in_a_row, policy, seed).max(after.unwrap_or_default()).max(SHORTEST))
+        }
+        Verdict::Ok
+        | Verdict::OkPartial { .. }
+        | Verdict::Retry { .. }
+        | Verdict::RetryRest { .. }
+        | Verdict::Permanent { .. } => None,
+    }
 }
 
 fn backoff(number: u32, policy: &Policy, seed: u64) -> Duration {
@@ -106,7 +121,12 @@ mod tests {
     }
 
     fn retry_after(seconds: u64) -> Verdict {
-        Verdict::Retry { reason: "busy".into(), after: Some(Duration::from_secs(seconds)), at_most: None }
+        Verdict::Retry {
+            reason: "busy".into(),
+            after: Some(Duration::from_secs(seconds)),
+            at_most: None,
+            holds_channel: false,
+        }
     }
 
     #[test]
@@ -136,9 +156,20 @@ mod tests {
 
     #[test]
     fn a_kind_may_limit_the_attempts() {
-        let verdict = Verdict::Retry { reason: "busy".into(), after: None, at_most: Some(3) };
+        let verdict = Verdict::Retry { reason: "busy".into(), after: None, at_most: Some(3), holds_channel: false };
         assert!(matches!(after(2, verdict.clone(), START), Next::RetryAt { .. }));
         assert_eq!(after(3, verdict, START), Next::Dead { reason: "given up after 3 attempts: busy".into() });
+    }
+
+    #[test]
+    fn a_receiver_that_takes_nothing_is_left_alone_for_as_long_as_it_asks_and_longer_each_time() {
+        let policy = Policy::default();
+        let says = |after| Verdict::Retry { reason: "slow down".into(), after, at_most: None, holds_channel: true };
+        assert_eq!(hold(&says(Some(Duration::from_secs(600))), 1, &policy, 7), Some(Duration::from_secs(600)));
+        let waits: Vec<_> = (1..12).map(|in_a_row| hold(&says(None), in_a_row, &policy, 7).unwrap()).collect();
+        assert!(waits[0] <= policy.base && waits.iter().any(|wait| *wait > policy.base * 8), "{waits:?}");
+        assert!(waits.iter().all(|wait| *wait >= SHORTEST && *wait <= policy.cap));
+        assert_eq!(hold(&Verdict::retry("x"), 1, &policy, 7), None);
     }
 
     proptest! {

@@ -8,6 +8,8 @@ mod coverage;
 mod matcher;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -39,6 +41,8 @@ pub struct Targets {
     pub open: BTreeSet<ChannelName>,
     /// Channels whose `active` window is closed, with the wall-clock time when it opens.
     pub closed: BTreeMap<ChannelName, Time>,
+    /// Channels that are told of it in a group: the values of the labels that it is grouped by, and when it is told.
+    pub groups: BTreeMap<ChannelName, (Labels, Arc<Grouping>)>,
     /// When the answer may change although nothing else does: the next wall-clock time at which a window opens or closes.
     pub changes_at: Option<Time>,
 }
@@ -54,6 +58,33 @@ pub struct Route {
     pub continues: bool,
     /// When its channels may be told; always without it.
     pub active: Option<Active>,
+    /// Its alerts are told in groups.
+    pub group: Option<Arc<Grouping>>,
+}
+
+/// How a route tells alerts in groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grouping {
+    /// Alerts with the same values of these labels are told together; `rule`, `kind` and `name` count as labels. Without
+    /// any all alerts of the route are one group.
+    pub by: Vec<Arc<str>>,
+    /// How long a new group waits for further alerts.
+    pub wait: Duration,
+    /// The least time between two messages of a group.
+    pub interval: Duration,
+}
+
+impl Grouping {
+    /// The values of the labels in an alert; one that is missing is empty.
+    fn values(&self, facts: &Facts<'_>) -> Labels {
+        let value = |label: &Arc<str>| match &**label {
+            "rule" => facts.rule.as_str().into(),
+            "kind" => facts.subject.kind.clone(),
+            "name" => facts.subject.name.clone(),
+            _ => facts.labels.get(label).cloned().unwrap_or_else(|| "".into()),
+        };
+        self.by.iter().map(|label| (label.clone(), value(label))).collect()
+    }
 }
 
 /// The routes, in order, and the channels that exist.
@@ -61,12 +92,13 @@ pub struct Route {
 pub struct Routing {
     routes: Vec<Route>,
     channels: BTreeSet<ChannelName>,
+    fallback: Option<ChannelName>,
     zone: TimeZone,
 }
 
 impl Default for Routing {
     fn default() -> Routing {
-        Routing { routes: Vec::new(), channels: BTreeSet::new(), zone: TimeZone::UTC }
+        Routing { routes: Vec::new(), channels: BTreeSet::new(), fallback: None, zone: TimeZone::UTC }
     }
 }
 
@@ -84,7 +116,19 @@ impl Routing {
             };
             routes.push(Route { to, ..Route::default() });
         }
-        Routing { routes, channels, zone }
+        Routing { routes, channels, fallback: None, zone }
+    }
+
+    /// The same routes with a channel that is told of what could not be delivered elsewhere.
+    #[must_use]
+    pub fn with_fallback(self, fallback: Option<ChannelName>) -> Routing {
+        let fallback = fallback.filter(|fallback| self.channels.contains(fallback));
+        Routing { fallback, ..self }
+    }
+
+    /// The channel that is told of what could not be delivered elsewhere, where there is one.
+    pub fn fallback(&self) -> Option<&ChannelName> {
+        self.fallback.as_ref()
     }
 
     /// The channels that exist.
@@ -100,6 +144,7 @@ impl Routing {
     /// Who should know of an alert at a wall-clock time. Channels that do not exist are left out.
     pub fn targets(&self, facts: &Facts<'_>, wall: Time) -> Targets {
         let mut targets = Targets::default();
+        let mut named = BTreeSet::new();
         let exists = |channel: &&ChannelName| self.channels.contains(*channel);
         if let Some(notify) = facts.notify {
             targets.open = notify.iter().filter(exists).cloned().collect();
@@ -107,6 +152,15 @@ impl Routing {
         }
         for route in self.routes.iter().filter(|route| route.matches.matches(facts)).take_until(|r| !r.continues) {
             let channels = route.to.iter().filter(exists).cloned();
+            let values = route.group.as_ref().map(|group| (group.values(facts), group.clone()));
+            for channel in channels.clone() {
+                // The first route that leads to a channel says how it is told there.
+                if named.insert(channel.clone())
+                    && let Some(group) = &values
+                {
+                    targets.groups.insert(channel, group.clone());
+                }
+            }
             let Some(active) = &route.active else {
                 targets.open.extend(channels);
                 continue;

@@ -1,13 +1,17 @@
 //! The documents of the API. Types of their own: what the engine looks like inside may change, these may only grow.
 //! All times are the wall clock's, as RFC 3339 text.
 
+mod alerts;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use alerts::{AlertEventDto, AlertHistoryDto, AlertNotificationDto, AlertPageDto, SuppressedDto, TransitionDto};
+
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{Labels, Level, Time, Value};
+use crate::model::{CloseReason, Labels, Level, Time, Value};
 
 /// The overview: `GET /api/v1/status`.
 #[derive(Clone, Debug, Serialize)]
@@ -103,15 +107,19 @@ pub struct AlertDto {
     pub name: String,
     /// The labels of the subject and the rule.
     pub labels: Labels,
-    /// `pending`, `firing` or `recovering`.
+    /// `pending`, `firing`, `recovering` or `ended`.
     pub state: String,
     /// The level, where it is known.
     pub level: Option<Level>,
     /// Since when its condition holds, or it fires.
     pub since: Time,
+    /// When it ended; null while it did not.
+    pub ended: Option<Time>,
+    /// Why it ended without being known to be well: `gone`; null where it did not, or recovered.
+    pub reason: Option<CloseReason>,
     /// One line.
     pub message: Option<String>,
-    /// The values that its condition read.
+    /// The values that its condition read; of an ended one they are not kept.
     pub values: BTreeMap<String, Value>,
     /// Channels that were told that it fires.
     pub told: Vec<String>,
@@ -155,22 +163,158 @@ pub struct ChannelDto {
     pub channel_type: String,
     /// Its file.
     pub file: String,
-    /// Notifications that are owed to it since the start.
+    /// Events that are owed to it, over restarts too: owed = delivered + absorbed + waiting + dead + suppressed.
     pub owed: u64,
-    /// Of them: taken by the receiver.
+    /// Of them: told by themselves, and taken by the receiver.
     pub delivered: u64,
-    /// Of them: told by another that was delivered.
+    /// Of them: folded into a later event or a summary that the receiver took.
     pub absorbed: u64,
-    /// Of them: not yet delivered.
+    /// Of them: held back, or on their way.
     pub waiting: u64,
     /// Of them: given up.
     pub dead: u64,
     /// Of them: not to be told.
     pub suppressed: u64,
+    /// Of those that wait: on their way.
+    pub in_flight: u64,
+    /// Summaries that the receiver took.
+    pub summaries: u64,
+    /// Attempts since the start, by what they came to.
+    pub attempts: AttemptCountsDto,
+    /// Failed attempts since the last success.
+    pub consecutive_failures: u32,
+    /// When the oldest was decided that waits.
+    pub oldest_waiting: Option<Time>,
+    /// How many attempts may be made in how much time, where that is limited: `20/1m`.
+    pub limit: Option<String>,
+    /// How many attempts may be on their way at once; null where nobody works for it.
+    pub concurrency: Option<usize>,
+    /// The limit lets nothing through before that.
+    pub limited_until: Option<Time>,
+    /// The receiver takes nothing before that: it said so.
+    pub paused_until: Option<Time>,
     /// When the receiver last took one.
     pub last_delivered: Option<Time>,
     /// Why its newest attempt failed, where it did.
     pub problem: Option<String>,
+}
+
+/// Attempts by what they came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AttemptCountsDto {
+    /// The receiver took it.
+    pub ok: u64,
+    /// Some recipients took it, and the others never will.
+    pub partial: u64,
+    /// It may go well later.
+    pub retry: u64,
+    /// It will never go well.
+    pub permanent: u64,
+}
+
+/// The states of a notification.
+pub const DELIVERY_STATES: [&str; 4] = ["waiting", "delivered", "absorbed", "dead"];
+
+/// One notification: `GET /api/v1/outbox`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DeliveryDto {
+    /// Stable over all its attempts.
+    pub id: String,
+    /// Who is told.
+    pub channel: String,
+    /// One of [`DELIVERY_STATES`].
+    pub state: String,
+    /// What brought its alerts together: `alert`, `group`, `summary` or `undelivered`.
+    pub occasion: String,
+    /// The rule of its first alert.
+    pub rule: Option<String>,
+    /// The kind of that alert's subject.
+    pub kind: Option<String>,
+    /// The name of that alert's subject.
+    pub name: Option<String>,
+    /// What happened to that alert.
+    pub event: Option<String>,
+    /// The level of that alert.
+    pub level: Option<Level>,
+    /// How many alerts it tells of.
+    pub alerts: usize,
+    /// How many events it stands for, with those that were folded.
+    pub events: u64,
+    /// When it was decided.
+    pub time: Time,
+    /// How many attempts there were.
+    pub attempts: u32,
+    /// When it is tried again, where it waits for that.
+    pub next_attempt: Option<Time>,
+    /// When it was delivered or given up.
+    pub ended: Option<Time>,
+    /// The summary that stands for it.
+    pub absorbed_by: Option<String>,
+    /// Why it was given up, or why its newest attempt failed.
+    pub error: Option<String>,
+}
+
+/// One notification with its attempts: `GET /api/v1/outbox/{id}`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DeliveryDetailDto {
+    /// The notification.
+    #[serde(flatten)]
+    pub delivery: DeliveryDto,
+    /// When the first attempt ended.
+    pub first_attempt: Option<Time>,
+    /// Its alerts, each in a line; of a summary the first ones.
+    pub told: Vec<ToldDto>,
+    /// Of a summary: the notifications that it stands for.
+    pub stands_for: Vec<String>,
+    /// The newest attempts, oldest first.
+    pub newest_attempts: Vec<AttemptDto>,
+}
+
+/// One alert that a notification tells of.
+#[derive(Clone, Debug, Serialize)]
+pub struct ToldDto {
+    /// The firing.
+    pub id: String,
+    /// What happened.
+    pub event: String,
+    /// The rule.
+    pub rule: String,
+    /// The level.
+    pub level: Level,
+    /// The kind of the subject.
+    pub kind: String,
+    /// The name of the subject.
+    pub name: String,
+    /// One line.
+    pub message: String,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptDto {
+    /// Counts the attempts of the notification, from 1.
+    pub number: u32,
+    /// When it ended.
+    pub time: Time,
+    /// How long it took.
+    pub duration_seconds: f64,
+    /// `delivered`, `failed` or `dead`.
+    pub result: String,
+    /// Why it failed, or who of several recipients was not reached.
+    pub error: Option<String>,
+    /// When the next one is, where there is one.
+    pub next_attempt: Option<Time>,
+}
+
+/// What became of an operator's wish: `POST /api/v1/outbox/{id}/retry` and `/drop`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OperatedDto {
+    /// The notification.
+    pub id: String,
+    /// `waiting` (it goes as soon as the channel's limit and its receiver allow), `in_flight` (an attempt is being made),
+    /// `revived` (it was given up, and waits again), `dropped`, or `dropped_after_attempt` (when the attempt that is being
+    /// made fails).
+    pub result: String,
 }
 
 /// One collector.

@@ -1,13 +1,16 @@
 //! The HTTP surface: `/healthz`, `/readyz` and `/api/v1`.
 //!
 //! It checks who asks and what is sent, and turns domain values into documents ([`api`]). It knows neither engine nor
-//! store: pushes leave through [`Intake`], and reads come through [`View`]; the app implements both.
+//! store: pushes leave through [`Intake`], reads come through [`View`], and an operator's wishes leave through
+//! [`Operator`]; the app implements all three.
 //! Every answer is JSON, errors too: `{"error": "...", "hint": "..."}` with the status that fits.
 
+mod alerts;
 pub mod api;
 mod error;
 mod guard;
 mod listen;
+mod outbox;
 mod overview;
 mod ports;
 mod push;
@@ -16,7 +19,10 @@ mod read;
 pub use guard::AllowedHosts;
 pub use listen::{Listener, serve};
 pub use overview::{Overview, overview};
-pub use ports::{Intake, PushError, PushReceipt, Readiness, Unavailable, View};
+pub use ports::{
+    Cursor, FiringQuery, Found, Intake, NoCursor, OperateError, Operator, OutboxQuery, PastError, PushError,
+    PushReceipt, Readiness, Unavailable, View,
+};
 
 use std::any::Any;
 use std::sync::Arc;
@@ -73,22 +79,28 @@ struct Shared {
     settings: Arc<Settings>,
     intake: Arc<dyn Intake>,
     view: Arc<dyn View>,
+    operator: Arc<dyn Operator>,
     bodies: push::Bodies,
 }
 
 /// All routes with their checks.
-pub fn router(settings: Settings, intake: Arc<dyn Intake>, view: Arc<dyn View>) -> Router {
+pub fn router(settings: Settings, intake: Arc<dyn Intake>, view: Arc<dyn View>, operator: Arc<dyn Operator>) -> Router {
     let bodies = push::Bodies::new(settings.max_bodies);
-    let shared = Shared { settings: Arc::new(settings), intake, view, bodies };
+    let shared = Shared { settings: Arc::new(settings), intake, view, operator, bodies };
     Router::new()
         .route("/healthz", get(read::healthz))
         .route("/readyz", get(read::readyz))
         .route("/api/v1/snapshots", post(push::snapshots))
         .route("/api/v1/status", get(read::status))
         .route("/api/v1/rules", get(read::rules))
-        .route("/api/v1/alerts", get(read::alerts))
+        .route("/api/v1/alerts", get(alerts::list))
+        .route("/api/v1/alerts/{id}", get(alerts::one))
         .route("/api/v1/subjects", get(read::subjects))
         .route("/api/v1/channels", get(read::channels))
+        .route("/api/v1/outbox", get(outbox::list))
+        .route("/api/v1/outbox/{id}", get(outbox::show))
+        .route("/api/v1/outbox/{id}/retry", post(outbox::retry))
+        .route("/api/v1/outbox/{id}/drop", post(outbox::drop))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         // The last is the outermost: a panic anywhere is an answer, and nothing is done for a stranger.
@@ -112,13 +124,13 @@ async fn limit_time(State(shared): State<Shared>, request: Request, next: Next) 
 
 async fn not_found(request: Request) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, format!("there is no {}", request.uri().path()))
-        .hint("the routes are /healthz, /readyz and /api/v1/{snapshots,status,rules,alerts,subjects,channels}")
+        .hint("the routes are /healthz, /readyz and /api/v1/{snapshots,status,rules,alerts,subjects,channels,outbox}")
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {
     let (method, path) = (request.method(), request.uri().path());
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} does not answer to {method}"))
-        .hint("snapshots are sent by POST, everything else is asked by GET")
+        .hint("snapshots, `retry` and `drop` are sent by POST, everything else is asked by GET")
 }
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {

@@ -1,12 +1,17 @@
 //! What the server needs of the rest of the daemon.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::api::{AlertDto, ChannelDto, RuleDto, StatusDto, SubjectDto};
+use super::api::{
+    AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, OperatedDto, RuleDto,
+    StatusDto, SubjectDto,
+};
 use crate::history::{Batch, Refusal};
-use crate::model::Now;
+use crate::model::{FiringId, Level, Now, Time};
 
 /// Where pushes go.
 pub trait Intake: Send + Sync + 'static {
@@ -64,10 +69,139 @@ pub trait View: Send + Sync + 'static {
     fn rules(&self) -> BoxFuture<'_, Result<Vec<RuleDto>, Unavailable>>;
     /// All alerts that are not inactive, by rule and subject.
     fn alerts(&self) -> BoxFuture<'_, Result<Vec<AlertDto>, Unavailable>>;
+    /// Firings, those that ended too, newest raise first: one page.
+    fn firings(&self, asked: FiringQuery) -> BoxFuture<'_, Result<AlertPageDto, PastError>>;
+    /// One firing, by its id or the beginning of it.
+    fn firing(&self, id: String) -> BoxFuture<'_, Result<Found, PastError>>;
     /// All subjects, by kind and name.
     fn subjects(&self) -> BoxFuture<'_, Result<Vec<SubjectDto>, Unavailable>>;
     /// All channels, in the order of their names.
     fn channels(&self) -> BoxFuture<'_, Result<Vec<ChannelDto>, Unavailable>>;
+    /// Notifications, the newest first.
+    fn outbox(&self, query: OutboxQuery) -> BoxFuture<'_, Result<Vec<DeliveryDto>, Unavailable>>;
+    /// One notification with its attempts.
+    fn delivery(&self, id: &str) -> BoxFuture<'_, Result<Option<DeliveryDetailDto>, Unavailable>>;
+}
+
+/// Which notifications are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutboxQuery {
+    /// In this state: one of [`super::api::DELIVERY_STATES`].
+    pub state: Option<String>,
+    /// For this channel.
+    pub channel: Option<String>,
+    /// How many at most.
+    pub limit: usize,
+    /// How many of the newest to leave out first.
+    pub offset: usize,
+}
+
+/// What an operator can do.
+pub trait Operator: Send + Sync + 'static {
+    /// Tries a notification now: one that waits, or one that was given up.
+    ///
+    /// # Errors
+    /// Where it neither waits nor was given up.
+    fn retry_delivery(&self, id: &str) -> BoxFuture<'_, Result<OperatedDto, OperateError>>;
+
+    /// Gives up a notification that waits.
+    ///
+    /// # Errors
+    /// Where it does not wait.
+    fn drop_delivery(&self, id: &str) -> BoxFuture<'_, Result<OperatedDto, OperateError>>;
+}
+
+/// Why an operator's wish was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperateError {
+    /// There is no such thing.
+    Unknown(String),
+    /// It is not in a state in which this can be done.
+    Conflict {
+        /// Why.
+        said: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// It cannot be done for now.
+    Failed(String),
+}
+
+/// Which firings are asked for. Every condition that is set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FiringQuery {
+    /// Only those that ended.
+    pub ended: bool,
+    /// Of this rule.
+    pub rule: Option<String>,
+    /// Of subjects of this kind.
+    pub kind: Option<String>,
+    /// Of subjects with this name.
+    pub name: Option<String>,
+    /// At this level.
+    pub level: Option<Level>,
+    /// Raised at or after this time, or still firing then.
+    pub since: Option<Time>,
+    /// How many at most.
+    pub limit: usize,
+    /// After which firing of an earlier page to go on.
+    pub after: Option<Cursor>,
+}
+
+/// The last firing of a page, and how many there were up to it. Written `17-1795255200000000-6f2a..`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// How many firings were on this page and those before.
+    pub seen: usize,
+    /// When the last one was raised.
+    pub since: Time,
+    /// Its id.
+    pub id: FiringId,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.seen, self.since.as_micros(), self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = NoCursor;
+
+    fn from_str(text: &str) -> Result<Cursor, NoCursor> {
+        let mut parts = text.splitn(3, '-');
+        let mut part = || parts.next().ok_or(NoCursor);
+        let seen = part()?.parse().map_err(|_| NoCursor)?;
+        let since = Time::from_micros(part()?.parse().map_err(|_| NoCursor)?);
+        Ok(Cursor { seen, since, id: part()?.into() })
+    }
+}
+
+/// A text that no page gave as its `next`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no cursor: give the `next` of the page before as it is")]
+pub struct NoCursor;
+
+/// What is found under the beginning of an id.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// The firing.
+    One(Box<AlertHistoryDto>),
+    /// No firing.
+    None,
+    /// Several firings: the ids of the first of them.
+    Several(Vec<String>),
+}
+
+/// Why the past cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PastError {
+    /// The engine does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// What is stored cannot be read.
+    #[error("what is stored cannot be read: {0}")]
+    Store(String),
 }
 
 /// Whether the daemon does its work.

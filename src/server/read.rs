@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::Shared;
-use super::api::{AlertDto, StatusDto};
+use super::api::StatusDto;
 use super::error::ApiError;
 use super::ports::Unavailable;
 
@@ -47,33 +47,6 @@ pub(super) async fn channels(State(shared): State<Shared>, uri: Uri) -> Result<R
     Ok(Json(json!({ "channels": channels, "next": null })).into_response())
 }
 
-/// Which alerts are asked for; all that is given must hold.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AlertQuery {
-    state: Option<String>,
-    rule: Option<String>,
-    kind: Option<String>,
-    name: Option<String>,
-    level: Option<String>,
-}
-
-pub(super) async fn alerts(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
-    let asked: AlertQuery = query(&uri)?;
-    let level = asked.level.as_deref().map(str::parse::<crate::model::Level>).transpose();
-    let level = level.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-    let mut alerts = shared.view.alerts().await.map_err(unavailable)?;
-    let is = |asked: &Option<String>, value: &str| asked.as_deref().is_none_or(|asked| asked == value);
-    alerts.retain(|alert: &AlertDto| {
-        is(&asked.state, &alert.state)
-            && is(&asked.rule, &alert.rule)
-            && is(&asked.kind, &alert.kind)
-            && is(&asked.name, &alert.name)
-            && level.is_none_or(|level| alert.level == Some(level))
-    });
-    Ok(Json(json!({ "alerts": alerts, "next": null })).into_response())
-}
-
 /// Which subjects are asked for; all that is given must hold.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,17 +66,17 @@ pub(super) async fn subjects(State(shared): State<Shared>, uri: Uri) -> Result<R
 /// A route that takes no parameters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NoQuery {}
+pub(super) struct NoQuery {}
 
 /// The parameters of a request. One that is not known is an error: a filter with a slip must not answer with everything.
-fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
+pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
     let parsed = Query::<T>::try_from_uri(uri);
     parsed.map(|Query(query)| query).map_err(|error| {
         ApiError::new(StatusCode::BAD_REQUEST, format!("the parameters cannot be read: {}", error.body_text()))
     })
 }
 
-fn unavailable(error: Unavailable) -> ApiError {
+pub(super) fn unavailable(error: Unavailable) -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
         .hint("larum is starting or stopping")
         .retry_after(1)

@@ -10,7 +10,10 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
-use super::api::{AlertDto, ChannelDto, OutboxDto, RuleDto, RulesSummaryDto, StatusDto, SubjectDto};
+use super::api::{
+    AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, OperatedDto, OutboxDto,
+    RuleDto, RulesSummaryDto, StatusDto, SubjectDto,
+};
 use super::*;
 use crate::history::{Batch, Refusal};
 use crate::model::{Level, Now, Time};
@@ -56,9 +59,22 @@ struct Daemon {
     missing: Vec<String>,
     unavailable: bool,
     panics: bool,
+    /// What was asked of the past.
+    asked: Arc<Mutex<Vec<FiringQuery>>>,
 }
 
 impl Daemon {
+    fn past<T: Send + 'static>(&self, value: T) -> BoxFuture<'_, Result<T, PastError>> {
+        let unreadable = self.missing.iter().any(|missing| missing == "the store");
+        Box::pin(async move {
+            match (self.unavailable, unreadable) {
+                (true, _) => Err(PastError::Unavailable(Unavailable)),
+                (_, true) => Err(PastError::Store("the disk is gone".into())),
+                (false, false) => Ok(value),
+            }
+        })
+    }
+
     fn answer<T: Send + 'static>(&self, value: T) -> BoxFuture<'_, Result<T, Unavailable>> {
         Box::pin(async move {
             assert!(!self.panics, "the view was told to panic");
@@ -102,6 +118,8 @@ impl View for Daemon {
             state: state.into(),
             level,
             since: Time::from_micros(1_800_000_000_000_000),
+            ended: None,
+            reason: None,
             message: None,
             values: Default::default(),
             told: vec!["console".into()],
@@ -109,6 +127,29 @@ impl View for Daemon {
             not_judged_since: None,
         };
         self.answer(vec![alert("a", "firing", Some(Level::Warning)), alert("b", "pending", None)])
+    }
+    fn firings(&self, asked: FiringQuery) -> BoxFuture<'_, Result<AlertPageDto, PastError>> {
+        self.asked.lock().unwrap().push(asked.clone());
+        let next = Cursor { seen: asked.limit, since: Time::EPOCH, id: "f-1".into() };
+        self.past(AlertPageDto { alerts: Vec::new(), next: Some(next.to_string()) })
+    }
+    fn firing(&self, id: String) -> BoxFuture<'_, Result<Found, PastError>> {
+        let alerts = futures_util::FutureExt::now_or_never(self.alerts()).unwrap();
+        let one = |alert: AlertDto| AlertHistoryDto {
+            alert,
+            events: Vec::new(),
+            transitions: Vec::new(),
+            notifications: Vec::new(),
+            suppressed: Vec::new(),
+        };
+        let alerts = alerts.unwrap_or_default().into_iter();
+        let mut found: Vec<AlertDto> =
+            alerts.filter(|alert| alert.id.as_ref().is_some_and(|known| known.starts_with(&id))).collect();
+        self.past(match found.len() {
+            0 => Found::None,
+            1 => Found::One(Box::new(one(found.remove(0)))),
+            _ => Found::Several(found.into_iter().filter_map(|alert| alert.id).collect()),
+        })
     }
     fn subjects(&self) -> BoxFuture<'_, Result<Vec<SubjectDto>, Unavailable>> {
         let subject = |kind: &str, name: &str| SubjectDto {
@@ -131,6 +172,33 @@ impl View for Daemon {
             ..ChannelDto::default()
         }])
     }
+    fn outbox(&self, query: OutboxQuery) -> BoxFuture<'_, Result<Vec<DeliveryDto>, Unavailable>> {
+        let one = |index: usize| DeliveryDto {
+            id: format!("n{index}"),
+            channel: query.channel.clone().unwrap_or_default(),
+            state: query.state.clone().unwrap_or_default(),
+            ..DeliveryDto::default()
+        };
+        self.answer((0..5).skip(query.offset).take(query.limit).map(one).collect())
+    }
+    fn delivery(&self, id: &str) -> BoxFuture<'_, Result<Option<DeliveryDetailDto>, Unavailable>> {
+        let delivery = DeliveryDto { id: id.into(), ..DeliveryDto::default() };
+        self.answer((id == "n1").then(|| DeliveryDetailDto { delivery, ..DeliveryDetailDto::default() }))
+    }
+}
+
+impl Operator for Daemon {
+    fn retry_delivery(&self, id: &str) -> BoxFuture<'_, Result<OperatedDto, OperateError>> {
+        let answer = match id {
+            "n1" => Ok(OperatedDto { id: id.into(), result: "waiting".into() }),
+            "n2" => Err(OperateError::Conflict { said: "`n2` was delivered already".into(), hint: None }),
+            _ => Err(OperateError::Unknown(format!("there is no notification `{id}`"))),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+    fn drop_delivery(&self, id: &str) -> BoxFuture<'_, Result<OperatedDto, OperateError>> {
+        Box::pin(std::future::ready(Ok(OperatedDto { id: id.into(), result: "dropped".into() })))
+    }
 }
 
 fn settings() -> Settings {
@@ -147,7 +215,8 @@ async fn send(router: Router, request: Request<Body>) -> (u16, Json, header::Hea
 }
 
 async fn get_with(view: Daemon, path: &str) -> (u16, Json) {
-    let router = router(settings(), Arc::new(Engine::default()), Arc::new(view));
+    let view = Arc::new(view);
+    let router = router(settings(), Arc::new(Engine::default()), view.clone(), view);
     let request = Request::get(path).header("host", "localhost:8001").body(Body::empty()).unwrap();
     let (status, json, _) = send(router, request).await;
     (status, json)
@@ -160,7 +229,8 @@ fn post() -> axum::http::request::Builder {
 /// Pushes a body, and gives the answer and what the engine got.
 async fn push(engine: Engine, settings: Settings, request: Request<Body>) -> (u16, Json, Vec<Batch>) {
     let engine = Arc::new(engine);
-    let router = router(settings, Arc::clone(&engine) as Arc<dyn Intake>, Arc::new(Daemon::default()));
+    let daemon = Arc::new(Daemon::default());
+    let router = router(settings, Arc::clone(&engine) as Arc<dyn Intake>, daemon.clone(), daemon);
     let (status, json, _) = send(router, request).await;
     let batches = std::mem::take(&mut *engine.batches.lock().unwrap());
     (status, json, batches)
@@ -222,20 +292,127 @@ async fn lists_are_under_their_name_and_can_be_filtered() {
         ("/api/v1/subjects", "subjects", 3),
         ("/api/v1/subjects?kind=service", "subjects", 2),
         ("/api/v1/subjects?kind=service&name=a", "subjects", 1),
+        ("/api/v1/outbox", "outbox", 5),
+        ("/api/v1/outbox?state=dead&channel=ops&limit=5", "outbox", 5),
+        ("/api/v1/outbox?cursor=3", "outbox", 2),
     ];
     for (path, name, length) in cases {
         let (status, json) = get_with(Daemon::default(), path).await;
         assert_eq!((status, json[name].as_array().map(Vec::len)), (200, Some(length)), "{path}: {json}");
         assert_eq!(json["next"], Json::Null);
     }
-    for path in ["/api/v1/alerts?sate=firing", "/api/v1/alerts?level=loud", "/api/v1/status?x=1"] {
+    let outbox = ["state=lost", "limit=0", "limit=1001", "cursor=x", "chanel=ops"].map(|q| format!("outbox?{q}"));
+    let others = ["alerts?sate=firing", "alerts?level=loud", "status?x=1", "outbox/n1?x=1"].map(str::to_string);
+    for path in outbox.into_iter().chain(others).map(|path| format!("/api/v1/{path}")) {
+        let path = path.as_str();
         assert_eq!(get_with(Daemon::default(), path).await.0, 400, "{path}");
     }
 }
 
 #[tokio::test]
+async fn a_long_list_is_given_in_pages() {
+    let mut found = Vec::new();
+    let mut cursor = Json::from("0");
+    while let Some(at) = cursor.as_str() {
+        let (status, json) = get_with(Daemon::default(), &format!("/api/v1/outbox?limit=2&cursor={at}")).await;
+        assert_eq!(status, 200, "{json}");
+        found.extend(json["outbox"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_string()));
+        cursor = json["next"].clone();
+    }
+    assert_eq!(found, ["n0", "n1", "n2", "n3", "n4"]);
+}
+
+#[tokio::test]
+async fn an_operator_retries_and_drops_a_notification() {
+    let post_to = async |path: &str, content_type: &'static str, body: &'static str| {
+        let daemon = Arc::new(Daemon::default());
+        let router = router(settings(), Arc::new(Engine::default()), daemon.clone(), daemon);
+        let request = Request::post(format!("/api/v1/outbox/{path}")).header("host", "127.0.0.1:8001");
+        let request = request.header("content-type", content_type).body(Body::from(body)).unwrap();
+        let (status, json, _) = send(router, request).await;
+        (status, json)
+    };
+    const JSON: &str = "application/json";
+    assert_eq!(post_to("n1/retry", JSON, "").await, (200, json!({ "id": "n1", "result": "waiting" })));
+    assert_eq!(post_to("n1/drop", JSON, "{}").await, (200, json!({ "id": "n1", "result": "dropped" })));
+    let cases = [
+        ("n2/retry", JSON, "", 409, "`n2` was delivered already"),
+        ("n3/retry", JSON, "", 404, "there is no notification `n3`"),
+        ("n1/retry", JSON, "{\"at\": 1}", 400, "takes no parameters"),
+        ("%ff/drop", JSON, "", 400, "is not text"),
+        ("n1/drop", "text/plain", "", 415, "is not JSON"),
+    ];
+    for (path, content_type, body, expected, said) in cases {
+        let (status, json) = post_to(path, content_type, body).await;
+        assert_error(status, &json, expected, said);
+    }
+    let (status, json) = get_with(Daemon::default(), "/api/v1/outbox/n9").await;
+    assert_error(status, &json, 404, "there is no notification `n9`");
+    assert_eq!(get_with(Daemon::default(), "/api/v1/outbox/n1").await.1["id"], "n1");
+}
+
+#[tokio::test]
+async fn past_alerts_are_asked_for_by_state_and_time_page_by_page() {
+    let daemon = || Daemon::default();
+    let now = 1_800_000_000_000_000;
+    let ask = async |path: &str| {
+        let daemon = daemon();
+        let asked = daemon.asked.clone();
+        let (status, json) = get_with(daemon, path).await;
+        let asked = asked.lock().unwrap().pop();
+        (status, json, asked)
+    };
+    let (status, json, asked) = ask("/api/v1/alerts?state=ended&since=7d&level=error&rule=a&kind=b&name=c").await;
+    let expected = FiringQuery {
+        ended: true,
+        rule: Some("a".into()),
+        kind: Some("b".into()),
+        name: Some("c".into()),
+        level: Some(Level::Error),
+        since: Some(Time::from_micros(now - 7 * 86_400_000_000)),
+        limit: 100,
+        after: None,
+    };
+    assert_eq!((status, asked), (200, Some(expected)));
+    let next = json["next"].as_str().unwrap();
+    let (_, _, asked) =
+        ask(&format!("/api/v1/alerts?state=all&limit=7&since=2027-01-01T00:00:00Z&cursor={next}")).await;
+    let asked = asked.unwrap();
+    assert_eq!((asked.ended, asked.limit, asked.since.unwrap().to_string()), (false, 7, "2027-01-01T00:00:00Z".into()));
+    assert_eq!(asked.after, Some(Cursor { seen: 100, since: Time::EPOCH, id: "f-1".into() }));
+    let bad =
+        ["state=gone", "state=all&since=soon", "state=all&limit=0", "limit=1001", "state=all&cursor=x", "cursor=x"];
+    for query in bad {
+        let (status, json, asked) = ask(&format!("/api/v1/alerts?{query}")).await;
+        assert!(status == 400 && asked.is_none() && json["error"].is_string(), "{query}: {json}");
+    }
+    let (_, json) = get_with(daemon(), "/api/v1/alerts?limit=1").await;
+    assert_eq!((json["alerts"].as_array().unwrap().len(), &json["next"]), (1, &json!("1")));
+    let (_, json) = get_with(daemon(), "/api/v1/alerts?limit=1&cursor=1").await;
+    assert_eq!((&json["alerts"][0]["name"], &json["next"]), (&json!("b"), &Json::Null));
+    let broken = Daemon { missing: vec!["the store".into()], ..daemon() };
+    let (status, json) = get_with(broken, "/api/v1/alerts?state=all").await;
+    assert_error(status, &json, 500, "what is stored cannot be read: the disk is gone");
+}
+
+#[tokio::test]
+async fn one_alert_is_found_by_the_beginning_of_its_id() {
+    let (status, json) = get_with(Daemon::default(), "/api/v1/alerts/id-a").await;
+    assert_eq!((status, &json["alert"]["name"]), (200, &json!("a")));
+    let (status, json) = get_with(Daemon::default(), "/api/v1/alerts/id-").await;
+    assert_error(status, &json, 409, "several alerts");
+    assert!(json["hint"].as_str().unwrap().ends_with("id-a, id-b"), "{json}");
+    let (status, json) = get_with(Daemon::default(), "/api/v1/alerts/nobody").await;
+    assert_error(status, &json, 404, "there is no alert `nobody`");
+    let (status, _) = get_with(Daemon { unavailable: true, ..Daemon::default() }, "/api/v1/alerts/id-a").await;
+    assert_eq!(status, 503);
+}
+
+#[tokio::test]
 async fn an_engine_that_does_not_answer_and_a_handler_that_panics_are_errors_in_json() {
-    for path in ["status", "rules", "alerts", "subjects", "channels"].map(|name| format!("/api/v1/{name}")) {
+    for path in ["status", "rules", "alerts", "subjects", "channels", "outbox", "outbox/n1"]
+        .map(|name| format!("/api/v1/{name}"))
+    {
         let (status, json) = get_with(Daemon { unavailable: true, ..Daemon::default() }, &path).await;
         assert_error(status, &json, 503, "does not answer");
         let (status, json) = get_with(Daemon { panics: true, ..Daemon::default() }, &path).await;
@@ -249,7 +426,8 @@ async fn unknown_paths_and_methods_are_errors_in_json() {
     assert_error(status, &json, 404, "there is no /metrics");
     let (status, json) = get_with(Daemon::default(), "/api/v1/snapshots").await;
     assert_error(status, &json, 405, "does not answer to GET");
-    let router = router(settings(), Arc::new(Engine::default()), Arc::new(Daemon::default()));
+    let daemon = Arc::new(Daemon::default());
+    let router = router(settings(), Arc::new(Engine::default()), daemon.clone(), daemon);
     let request = post().uri("/api/v1/rules").body(Body::empty()).unwrap();
     let (status, json, headers) = send(router, request).await;
     assert_error(status, &json, 405, "does not answer to POST");
@@ -260,7 +438,8 @@ async fn unknown_paths_and_methods_are_errors_in_json() {
 async fn every_route_checks_the_host_even_one_that_does_not_exist() {
     for path in ["/healthz", "/readyz", "/api/v1/status", "/api/v1/snapshots", "/nowhere"] {
         for (host, expected) in [(Some("evil.example"), 421), (None, 400), (Some("localhost.evil.example:8001"), 421)] {
-            let router = router(settings(), Arc::new(Engine::default()), Arc::new(Daemon::default()));
+            let daemon = Arc::new(Daemon::default());
+            let router = router(settings(), Arc::new(Engine::default()), daemon.clone(), daemon);
             let mut request = Request::get(path);
             if let Some(host) = host {
                 request = request.header("host", host);
@@ -418,7 +597,8 @@ async fn a_full_queue_says_when_to_come_back() {
     ];
     for (error, seconds, text) in errors {
         let engine = Engine { error: Some(error), ..Engine::default() };
-        let router = router(settings(), Arc::new(engine), Arc::new(Daemon::default()));
+        let daemon = Arc::new(Daemon::default());
+        let router = router(settings(), Arc::new(engine), daemon.clone(), daemon);
         let request = post().body(Body::from(entry("a").to_string())).unwrap();
         let (status, json, headers) = send(router, request).await;
         assert_error(status, &json, 503, text);

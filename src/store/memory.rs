@@ -1,13 +1,16 @@
 //! The store without a disk: bounded, and empty after a restart.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Attempt, AttemptResult, Delivery, DeliveryState, Error, Firing, FiringFilter, Reader, Record, Store, Text,
+    Attempt, AttemptResult, Delivery, DeliveryFilter, DeliveryState, Error, Firing, FiringFilter, LastStep, Reader,
+    Record, Store, Text,
 };
-use crate::engine::{Effects, Event, Suppressed};
-use crate::model::{EventKind, FiringId, Notification, NotificationId};
+use crate::engine::{Effects, Event, SavedState, Suppressed, Transition};
+use crate::model::{
+    ChannelName, EventKind, FiringId, Notification, NotificationId, Occasion, RuleName, SubjectKey, Time,
+};
 
 /// How much a [`Memory`] keeps. What still fires or still waits is never dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +23,13 @@ pub struct Bounds {
     pub firings: usize,
     /// Attempts of one notification.
     pub attempts: usize,
+    /// What [`Reader::seed`] gives.
+    pub seed: u64,
 }
 
 impl Default for Bounds {
     fn default() -> Bounds {
-        Bounds { events: 10_000, notifications: 10_000, firings: 10_000, attempts: 20 }
+        Bounds { events: 10_000, notifications: 10_000, firings: 10_000, attempts: 20, seed: 0 }
     }
 }
 
@@ -37,16 +42,26 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct State {
     bounds: Bounds,
-    sequence: Option<u64>,
+    last_step: Option<LastStep>,
+    saved: BTreeMap<Arc<str>, Arc<[u8]>>,
+    transitions: VecDeque<Transition>,
     events: VecDeque<Event>,
     suppressed: VecDeque<Suppressed>,
     firings: BTreeMap<FiringId, Firing>,
     /// Ended firings in the order of their ends: the oldest is dropped first.
     ended: VecDeque<FiringId>,
     deliveries: BTreeMap<NotificationId, Delivery>,
+    /// What operators did to notifications, so that the same record that comes again is known.
+    interventions: BTreeMap<NotificationId, BTreeSet<Intervention>>,
     /// All notifications that are kept, in the order in which they were decided.
     order: VecDeque<NotificationId>,
     texts: BTreeMap<Arc<str>, Text>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Intervention {
+    Revived(Time),
+    Dropped(Time),
 }
 
 impl Memory {
@@ -68,6 +83,9 @@ impl Store for Memory {
             match record {
                 Record::Step(effects) => state.step(effects),
                 Record::Attempt(attempt) => state.attempt(attempt),
+                Record::Summary(summary) => state.summary(summary),
+                Record::Revived { notification, time } => state.revive(notification, *time),
+                Record::Dropped { notification, time, reason } => state.give_up(notification, *time, reason),
                 Record::Text(text) => {
                     state.texts.insert(text.file.clone(), text.clone());
                 }
@@ -80,17 +98,71 @@ impl Store for Memory {
         Ok(())
     }
 
+    /// It is bounded by itself.
+    fn trim(&mut self, _before: Time) -> Result<usize, Error> {
+        Ok(0)
+    }
+
     fn reader(&self) -> Arc<dyn Reader> {
         Arc::new(self.clone())
     }
 }
 
 impl State {
-    fn step(&mut self, effects: &Effects) {
-        if self.sequence.is_some_and(|known| known >= effects.sequence) {
+    /// Puts a notification into another state, where `change` (which is told whether it waits) gives one.
+    fn set(&mut self, id: &NotificationId, change: impl FnOnce(bool) -> Option<DeliveryState>) {
+        if let Some(delivery) = self.deliveries.get_mut(id)
+            && let Some(state) = change(matches!(delivery.state, DeliveryState::Waiting { .. }))
+        {
+            delivery.state = state;
+        }
+    }
+
+    fn summary(&mut self, summary: &Notification) {
+        if self.deliveries.contains_key(&summary.id) {
             return;
         }
-        self.sequence = Some(effects.sequence);
+        self.notification(summary);
+        if let Occasion::Summary(content) = &summary.occasion {
+            for id in &content.stands_for {
+                self.set(id, |waiting| waiting.then(|| DeliveryState::Absorbed { by: summary.id.clone() }));
+            }
+        }
+    }
+
+    /// Notes what an operator did; false where there is no such notification, or it is noted already.
+    fn intervene(&mut self, id: &NotificationId, intervention: Intervention) -> bool {
+        self.deliveries.contains_key(id) && self.interventions.entry(id.clone()).or_default().insert(intervention)
+    }
+
+    fn revive(&mut self, id: &NotificationId, time: Time) {
+        if self.intervene(id, Intervention::Revived(time))
+            && let Some(delivery) = self.deliveries.get_mut(id)
+            && matches!(delivery.state, DeliveryState::Dead { .. })
+        {
+            delivery.state = DeliveryState::Waiting { next: None };
+            delivery.first_attempt = None;
+        }
+    }
+
+    fn give_up(&mut self, id: &NotificationId, time: Time, reason: &str) {
+        if self.intervene(id, Intervention::Dropped(time)) {
+            self.set(id, |waiting| waiting.then(|| DeliveryState::Dead { time, error: reason.into() }));
+        }
+    }
+
+    fn step(&mut self, effects: &Effects) {
+        if self.last_step.is_some_and(|known| known.sequence >= effects.sequence) {
+            return;
+        }
+        self.last_step = Some(LastStep { sequence: effects.sequence, time: effects.now.time });
+        for SavedState { key, value } in &effects.saved {
+            match value {
+                Some(value) => drop(self.saved.insert(key.clone(), value.clone())),
+                None => drop(self.saved.remove(key)),
+            }
+        }
+        self.transitions.extend(effects.transitions.iter().cloned());
         for event in &effects.events {
             self.event(event);
         }
@@ -105,7 +177,7 @@ impl State {
             id: event.firing.clone(),
             rule: event.rule.clone(),
             subject: event.subject.clone(),
-            labels: Default::default(),
+            labels: event.labels.clone(),
             level: event.level,
             message: String::new(),
             since: event.time,
@@ -114,22 +186,29 @@ impl State {
         });
         firing.level = event.level;
         firing.message.clone_from(&event.message);
+        firing.labels.clone_from(&event.labels);
         match event.kind {
             EventKind::Recovered | EventKind::Closed => {
+                if firing.ended.is_none() {
+                    self.ended.push_back(event.firing.clone());
+                }
                 firing.ended = Some(event.time);
                 firing.reason = event.reason;
-                self.ended.push_back(event.firing.clone());
             }
-            EventKind::Raised | EventKind::Escalated | EventKind::Eased | EventKind::Reminded | EventKind::Stale => {}
+            // A flapping alert is raised again under the same id.
+            EventKind::Raised if firing.ended.is_some() => {
+                (firing.ended, firing.reason) = (None, None);
+                self.ended.retain(|id| *id != event.firing);
+            }
+            EventKind::Raised => {}
+            EventKind::Escalated | EventKind::Eased | EventKind::Reminded | EventKind::Stale | EventKind::Flapping => {}
         }
         self.events.push_back(event.clone());
     }
 
     fn notification(&mut self, notification: &Notification) {
-        for alert in &notification.alerts {
-            if let Some(firing) = self.firings.get_mut(&alert.id) {
-                firing.labels.clone_from(&alert.labels);
-            }
+        if self.deliveries.contains_key(&notification.id) {
+            return;
         }
         self.order.push_back(notification.id.clone());
         self.deliveries.insert(
@@ -138,6 +217,7 @@ impl State {
                 notification: notification.clone(),
                 state: DeliveryState::Waiting { next: None },
                 attempts: 0,
+                first_attempt: None,
                 newest_attempts: Vec::new(),
             },
         );
@@ -150,12 +230,13 @@ impl State {
             return;
         }
         delivery.attempts = attempt.number;
+        delivery.first_attempt.get_or_insert(attempt.time);
         if delivery.newest_attempts.len() >= bound {
             delivery.newest_attempts.remove(0);
         }
         delivery.newest_attempts.push(attempt.clone());
         delivery.state = match &attempt.result {
-            AttemptResult::Delivered => DeliveryState::Delivered { time: attempt.time },
+            AttemptResult::Delivered { .. } => DeliveryState::Delivered { time: attempt.time },
             AttemptResult::Failed { next, .. } => DeliveryState::Waiting { next: Some(*next) },
             AttemptResult::Dead { error } => DeliveryState::Dead { time: attempt.time, error: error.clone() },
         };
@@ -165,12 +246,13 @@ impl State {
         let over = |len: usize, bound: usize| len.saturating_sub(bound);
         self.events.drain(..over(self.events.len(), self.bounds.events));
         self.suppressed.drain(..over(self.suppressed.len(), self.bounds.events));
+        self.transitions.drain(..over(self.transitions.len(), self.bounds.events));
         for id in self.ended.drain(..over(self.ended.len(), self.bounds.firings)) {
             self.firings.remove(&id);
         }
         let mut surplus = over(self.order.len(), self.bounds.notifications);
         if surplus > 0 {
-            let deliveries = &mut self.deliveries;
+            let (deliveries, interventions) = (&mut self.deliveries, &mut self.interventions);
             self.order.retain(|id| {
                 let waiting =
                     deliveries.get(id).is_some_and(|delivery| matches!(delivery.state, DeliveryState::Waiting { .. }));
@@ -179,6 +261,7 @@ impl State {
                 }
                 surplus -= 1;
                 deliveries.remove(id);
+                interventions.remove(id);
                 false
             });
         }
@@ -199,8 +282,18 @@ impl Reader for Memory {
         false
     }
 
-    fn last_sequence(&self) -> Result<Option<u64>, Error> {
-        Ok(self.state().sequence)
+    fn seed(&self) -> u64 {
+        self.state().bounds.seed
+    }
+
+    fn last_step(&self) -> Result<Option<LastStep>, Error> {
+        Ok(self.state().last_step)
+    }
+
+    fn saved(&self) -> Result<Vec<SavedState>, Error> {
+        let state = self.state();
+        let piece = |(key, value): (&Arc<str>, &Arc<[u8]>)| SavedState { key: key.clone(), value: Some(value.clone()) };
+        Ok(state.saved.iter().map(piece).collect())
     }
 
     fn firings(&self, filter: &FiringFilter) -> Result<Vec<Firing>, Error> {
@@ -238,54 +331,42 @@ impl Reader for Memory {
         Ok(self.state().deliveries_where(|delivery| matches!(delivery.state, DeliveryState::Waiting { .. })))
     }
 
-    fn recent_deliveries(&self, limit: usize) -> Result<Vec<Delivery>, Error> {
+    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, Error> {
         let state = self.state();
-        Ok(state.order.iter().rev().filter_map(|id| state.deliveries.get(id)).take(limit).cloned().collect())
+        let newest = state.order.iter().rev().filter_map(|id| state.deliveries.get(id));
+        let asked = newest.filter(|delivery| filter.takes(delivery));
+        Ok(asked.skip(filter.offset).take(filter.limit).cloned().collect())
+    }
+
+    fn dead_letters(&self) -> Result<u64, Error> {
+        let dead = |delivery: &&Delivery| matches!(delivery.state, DeliveryState::Dead { .. });
+        Ok(self.state().deliveries.values().filter(dead).count() as u64)
+    }
+
+    fn attempt_times(&self, channel: &ChannelName, since: Time) -> Result<Vec<Time>, Error> {
+        let state = self.state();
+        let at_channel = state.deliveries.values().filter(|delivery| delivery.notification.channel == *channel);
+        let attempts = at_channel.flat_map(|delivery| &delivery.newest_attempts).map(|attempt| attempt.time);
+        let mut times: Vec<Time> = attempts.filter(|time| *time >= since).collect();
+        times.sort_unstable();
+        Ok(times)
+    }
+
+    fn transitions_of(&self, rule: &RuleName, subject: &SubjectKey, limit: usize) -> Result<Vec<Transition>, Error> {
+        let state = self.state();
+        let of_alert = state.transitions.iter().filter(|change| change.rule == *rule && change.subject == *subject);
+        let all: Vec<&Transition> = of_alert.collect();
+        Ok(all.iter().skip(all.len().saturating_sub(limit)).map(|change| (*change).clone()).collect())
     }
 
     fn texts(&self) -> Result<Vec<Text>, Error> {
         Ok(self.state().texts.values().cloned().collect())
     }
+
+    fn bytes(&self) -> Option<u64> {
+        None
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::conformance::{self, attempt, delivered, ended, raised, step_with};
-    use super::*;
-
-    #[test]
-    fn the_store_in_memory_keeps_the_contract_of_a_store() {
-        conformance::run(&mut || Box::new(Memory::default()));
-    }
-
-    #[test]
-    fn ended_firings_and_delivered_notifications_are_dropped_oldest_first_and_open_ones_never() {
-        let bounds = Bounds { events: 4, notifications: 2, firings: 2, attempts: 2 };
-        let mut store = Memory::new(bounds);
-        for n in 1..=10 {
-            store.commit(&[step_with(2 * n - 1, vec![raised(n)]), step_with(2 * n, vec![ended(n)])]).unwrap();
-            if n != 1 {
-                store.commit(&[delivered(n)]).unwrap();
-            }
-        }
-        let reader = store.reader();
-        assert_eq!(reader.firings(&FiringFilter::default()).unwrap().len(), 2);
-        assert_eq!(reader.recent_events(100).unwrap().len(), 4);
-        let kept: Vec<String> =
-            reader.recent_deliveries(100).unwrap().iter().map(|d| d.notification.id.to_string()).collect();
-        assert_eq!(kept, ["n10", "n1"], "the first is still waiting, so it is kept");
-    }
-
-    #[test]
-    fn of_many_attempts_the_newest_are_kept_and_all_are_counted() {
-        let mut store = Memory::new(Bounds { attempts: 2, ..Bounds::default() });
-        store.commit(&[step_with(1, vec![raised(1)])]).unwrap();
-        for number in 1..=5 {
-            store.commit(&[attempt(1, number)]).unwrap();
-        }
-        let delivery = store.reader().delivery(&"n1".into()).unwrap().unwrap();
-        assert_eq!(delivery.attempts, 5);
-        let numbers: Vec<u32> = delivery.newest_attempts.iter().map(|attempt| attempt.number).collect();
-        assert_eq!(numbers, [4, 5]);
-    }
-}
+mod tests;

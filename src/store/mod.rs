@@ -3,19 +3,25 @@
 //! [`Store`] is the one writer and is owned by one thread; [`Reader`] answers the API from any thread. Nothing in the
 //! traits speaks of a kind of storage, so that an embedded database and a shared one fit them alike. [`Memory`] keeps
 //! everything within bounds and nothing over a restart: it is the lab's store, and the daemon's without a database.
+//! [`Sqlite`] keeps everything in a file.
 
 #[cfg(test)]
 mod conformance;
 mod memory;
 mod record;
+pub mod sqlite;
 
 use std::sync::Arc;
 
 pub use memory::{Bounds, Memory};
-pub use record::{Attempt, AttemptResult, Delivery, DeliveryState, Firing, FiringFilter, Record, Text};
+pub use record::{
+    Attempt, AttemptResult, Delivery, DeliveryFilter, DeliveryState, DeliveryStateName, Firing, FiringFilter, LastStep,
+    Record, Text,
+};
+pub use sqlite::Sqlite;
 
-use crate::engine::{Event, Suppressed};
-use crate::model::{FiringId, NotificationId};
+use crate::engine::{Event, SavedState, Suppressed, Transition};
+use crate::model::{ChannelName, FiringId, NotificationId, RuleName, SubjectKey, Time};
 
 /// Why a store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +57,14 @@ pub trait Store: Send {
     /// Where the storage refuses; then nothing of the batch is stored.
     fn commit(&mut self, batch: &[Record]) -> Result<(), Error>;
 
+    /// Removes what ended before `before`: firings with their events, transitions, notifications and attempts. What still
+    /// fires or waits, and a notification that tells of a firing which still does, stays. Gives how many rows went; a
+    /// store may stop after some thousands, and is asked again while it gives more than none.
+    ///
+    /// # Errors
+    /// Where the storage refuses.
+    fn trim(&mut self, before: Time) -> Result<usize, Error>;
+
     /// The reading side. It sees everything that was committed before it is asked.
     fn reader(&self) -> Arc<dyn Reader>;
 }
@@ -60,11 +74,17 @@ pub trait Reader: Send + Sync {
     /// Whether what is committed outlasts the process.
     fn is_durable(&self) -> bool;
 
-    /// The sequence of the newest stored step; `None` in an empty store.
+    /// The seed of this installation, drawn when the store was made: ids and jitter are hashes of it.
+    fn seed(&self) -> u64;
+
+    /// The newest stored step; `None` in an empty store.
     ///
     /// # Errors
     /// Where the storage cannot be read, as for all of these.
-    fn last_sequence(&self) -> Result<Option<u64>, Error>;
+    fn last_step(&self) -> Result<Option<LastStep>, Error>;
+
+    /// The engine's state as of the newest stored step: every piece that is remembered, in the order of the keys.
+    fn saved(&self) -> Result<Vec<SavedState>, Error>;
 
     /// Firings, newest raise first (then by id), at most `filter.limit` of them.
     fn firings(&self, filter: &FiringFilter) -> Result<Vec<Firing>, Error>;
@@ -90,9 +110,21 @@ pub trait Reader: Send + Sync {
     /// Notifications that are neither delivered nor dead, oldest first: what an outbox starts from.
     fn waiting(&self) -> Result<Vec<Delivery>, Error>;
 
-    /// The newest notifications of all channels, newest first.
-    fn recent_deliveries(&self, limit: usize) -> Result<Vec<Delivery>, Error>;
+    /// Notifications, newest first, at most `filter.limit` of them.
+    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, Error>;
+
+    /// How many notifications were given up, and still are.
+    fn dead_letters(&self) -> Result<u64, Error>;
+
+    /// When attempts at a channel ended, at or after `since`, oldest first: what its limit counts after a restart.
+    fn attempt_times(&self, channel: &ChannelName, since: Time) -> Result<Vec<Time>, Error>;
+
+    /// In which states an alert has been, the newest `limit` changes, oldest first.
+    fn transitions_of(&self, rule: &RuleName, subject: &SubjectKey, limit: usize) -> Result<Vec<Transition>, Error>;
 
     /// The last good text of each file, by path relative to the project folder.
     fn texts(&self) -> Result<Vec<Text>, Error>;
+
+    /// How many bytes it takes on its storage, where it has one.
+    fn bytes(&self) -> Option<u64>;
 }

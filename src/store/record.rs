@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::Effects;
-use crate::model::{CloseReason, FiringId, Labels, Level, Notification, NotificationId, RuleName, SubjectKey, Time};
+use crate::model::{
+    ChannelName, CloseReason, FiringId, Labels, Level, Notification, NotificationId, RuleName, SubjectKey, Time,
+};
 
 /// One thing to be stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +16,24 @@ pub enum Record {
     Step(Arc<Effects>),
     /// One attempt to deliver a notification.
     Attempt(Attempt),
+    /// A summary that stands for notifications which wait: they are told by it from now on.
+    Summary(Arc<Notification>),
+    /// A notification that was given up is tried again: an operator asked for it.
+    Revived {
+        /// Which notification.
+        notification: NotificationId,
+        /// When, by the wall clock.
+        time: Time,
+    },
+    /// A notification that waits is given up without a further attempt: an operator asked for it, or its channel is gone.
+    Dropped {
+        /// Which notification.
+        notification: NotificationId,
+        /// When, by the wall clock.
+        time: Time,
+        /// Why.
+        reason: String,
+    },
     /// A file that was loaded without an error.
     Text(Text),
     /// A file that is no more: its text is not run after a restart.
@@ -59,7 +79,10 @@ pub struct Attempt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptResult {
     /// The receiver took it: the end of the notification.
-    Delivered,
+    Delivered {
+        /// Who of several recipients did not get it and never will, and why; `None` where all did.
+        partly: Option<String>,
+    },
     /// It failed and will be tried again.
     Failed {
         /// Why, without secrets.
@@ -87,6 +110,11 @@ pub enum DeliveryState {
         /// When, by the wall clock.
         time: Time,
     },
+    /// A summary stands for it, whose own state tells what became of both.
+    Absorbed {
+        /// The summary.
+        by: NotificationId,
+    },
     /// It was given up.
     Dead {
         /// When, by the wall clock.
@@ -105,8 +133,91 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// How many attempts there were.
     pub attempts: u32,
+    /// When the first of them ended, by the wall clock; since it was last revived, where it was.
+    pub first_attempt: Option<Time>,
     /// The newest attempts, oldest first; a store may keep fewer than there were.
     pub newest_attempts: Vec<Attempt>,
+}
+
+/// Which notifications are asked for. Every condition that is set must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// In this state.
+    pub state: Option<DeliveryStateName>,
+    /// For this channel.
+    pub channel: Option<ChannelName>,
+    /// How many at most.
+    pub limit: usize,
+    /// How many of the newest to leave out first.
+    pub offset: usize,
+}
+
+impl Default for DeliveryFilter {
+    fn default() -> DeliveryFilter {
+        DeliveryFilter { state: None, channel: None, limit: 100, offset: 0 }
+    }
+}
+
+/// The state of a delivery without its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeliveryStateName {
+    /// It waits for its next attempt.
+    Waiting,
+    /// The receiver took it.
+    Delivered,
+    /// A summary stands for it.
+    Absorbed,
+    /// It was given up.
+    Dead,
+}
+
+impl DeliveryStateName {
+    /// All states.
+    pub const ALL: [DeliveryStateName; 4] = [
+        DeliveryStateName::Waiting,
+        DeliveryStateName::Delivered,
+        DeliveryStateName::Absorbed,
+        DeliveryStateName::Dead,
+    ];
+
+    /// The state as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DeliveryStateName::Waiting => "waiting",
+            DeliveryStateName::Delivered => "delivered",
+            DeliveryStateName::Absorbed => "absorbed",
+            DeliveryStateName::Dead => "dead",
+        }
+    }
+}
+
+impl DeliveryState {
+    /// The state without its data.
+    pub const fn name(&self) -> DeliveryStateName {
+        match self {
+            DeliveryState::Waiting { .. } => DeliveryStateName::Waiting,
+            DeliveryState::Delivered { .. } => DeliveryStateName::Delivered,
+            DeliveryState::Absorbed { .. } => DeliveryStateName::Absorbed,
+            DeliveryState::Dead { .. } => DeliveryStateName::Dead,
+        }
+    }
+}
+
+impl DeliveryFilter {
+    /// Whether a notification is asked for.
+    pub fn takes(&self, delivery: &Delivery) -> bool {
+        self.state.is_none_or(|state| state == delivery.state.name())
+            && self.channel.as_ref().is_none_or(|channel| *channel == delivery.notification.channel)
+    }
+}
+
+/// The newest stored step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastStep {
+    /// Counts the steps, over restarts too.
+    pub sequence: u64,
+    /// Its engine time: time goes on from here after a restart, never before it.
+    pub time: Time,
 }
 
 /// One firing of one alert, from its raise to its end.
@@ -118,7 +229,7 @@ pub struct Firing {
     pub rule: RuleName,
     /// The subject.
     pub subject: SubjectKey,
-    /// The labels as the newest notification told them; empty where nobody was told.
+    /// The labels of its newest event.
     pub labels: Labels,
     /// The level of its newest event.
     pub level: Level,

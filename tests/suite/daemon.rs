@@ -1,5 +1,6 @@
 //! The built binary, running in a project folder of its own.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -74,12 +75,20 @@ impl Daemon {
     /// The same in any folder.
     #[track_caller]
     pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Daemon {
+        let mut daemon = Daemon::spawn(folder, arguments, &[]);
+        assert!(daemon.listens(), "it ended at its start:\n{}", daemon.log().join("\n"));
+        daemon
+    }
+
+    /// Starts the daemon on a free port, with these variables, and does not wait for it.
+    pub(crate) fn spawn(folder: &Path, arguments: &[&str], variables: &[(&str, OsString)]) -> Daemon {
         let mut child = Command::new(env!("CARGO_BIN_EXE_larum"))
             .args(["run", "--listen", "127.0.0.1:0", "--dir"])
             .arg(folder)
             .args(arguments)
             .env_clear()
             .env("NO_PROXY", "*")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -88,15 +97,35 @@ impl Daemon {
         let log: Arc<(Mutex<Vec<String>>, Condvar)> = Arc::default();
         keep_lines(child.stderr.take().unwrap(), log.clone());
         keep_lines(child.stdout.take().unwrap(), log.clone());
-        let mut daemon = Daemon { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
-        let line = daemon.wait_for_log("listening");
-        let (_, address) = line.split_once("address=").expect("the line names the address");
-        daemon.address = address.split_whitespace().next().unwrap().parse().unwrap();
-        daemon
+        Daemon { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log }
+    }
+
+    /// Waits until it listens, or has ended before it did. Says whether it listens.
+    #[track_caller]
+    pub(crate) fn listens(&mut self) -> bool {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let ended = self.has_ended();
+            let line = self.log().iter().find_map(|line| Some(line.split_once("listening address=")?.1.to_string()));
+            if let Some(line) = line {
+                self.address = line.split_whitespace().next().unwrap().parse().unwrap();
+                return true;
+            }
+            if ended {
+                return false;
+            }
+            assert!(Instant::now() < give_up, "it does not listen:\n{}", self.log().join("\n"));
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -119,8 +148,17 @@ impl Daemon {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap();
         assert!(status.success(), "kill -{name}");
+    }
+
+    /// Kills it as nothing else can.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().ok();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits until the daemon ends by itself.
@@ -157,7 +195,7 @@ fn keep_lines(stream: impl Read + Send + 'static, log: Arc<(Mutex<Vec<String>>, 
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        self.child.kill().ok();
+        self.kill();
         self.child.wait().ok();
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use larum::app::{App, Options, read_config};
-use larum::model::EventKind;
+use larum::model::{EventKind, Time};
 use larum::store::{Bounds, Error, Memory, Reader, Record, Store};
 use serde_json::json;
 
@@ -44,6 +44,10 @@ impl Store for Steps {
             }
         }
         self.inner.commit(batch)
+    }
+
+    fn trim(&mut self, before: Time) -> Result<usize, Error> {
+        self.inner.trim(before)
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

@@ -10,6 +10,7 @@ mod generations;
 mod http;
 mod lab;
 mod lifecycle;
+mod outbox;
 mod projects;
 mod receiver;
 mod reload;

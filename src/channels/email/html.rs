@@ -1,11 +1,11 @@
 //! The HTML part of a mail: the same words, with a coloured bar. No image, no script, no link but the ones in the text.
 
-use crate::channels::message::Message;
+use crate::channels::message::{Message, Severity};
 use crate::model::Level;
 
 /// The page for a message.
-pub(super) fn page(message: &Message, level: Level, over: bool) -> String {
-    let colour = match (over, level) {
+pub(super) fn page(message: &Message, severity: Severity) -> String {
+    let colour = match (severity.over, severity.level) {
         (true, _) => "#2e7d32",
         (false, Level::Info) => "#1565c0",
         (false, Level::Warning) => "#ef6c00",
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn markup_in_a_text_stays_a_text() {
         let message = Message { title: "<b>\"x\"</b>".into(), text: "a & <script>alert('1')</script>".into() };
-        let page = page(&message, Level::Error, false);
+        let page = page(&message, Severity { level: Level::Error, over: false });
         assert!(page.contains("&lt;b&gt;&quot;x&quot;&lt;/b&gt;") && page.contains("&lt;script&gt;"), "{page}");
         assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");
     }

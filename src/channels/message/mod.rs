@@ -1,6 +1,7 @@
 //! The words of a notification: title and text, by templates. Pure.
 
 mod escape;
+mod occasion;
 mod sample;
 mod view;
 mod words;
@@ -20,7 +21,7 @@ pub use words::Locale;
 use super::clean::{cut, lines, one_line};
 use view::View;
 
-use crate::model::{Notification, Time};
+use crate::model::{Level, Notification, Occasion, Time};
 
 /// Instructions that one template may execute: a thousand alerts fit, an endless loop does not.
 const FUEL: u64 = 2_000_000;
@@ -90,23 +91,47 @@ impl Texts {
     /// A template of the channel's own that fails on this notification gives way to the default one: the alert matters
     /// more than its wording.
     pub fn message(&self, notification: &Notification, template: &Template, escape: Escape) -> Message {
-        let view = self.value(notification);
+        self.message_within(notification, template, escape, |_| MAX_MESSAGE)
+    }
+
+    /// The same with a text of as many bytes at most as `room` leaves behind the title. Where not all alerts find room,
+    /// the first ones do, in a line each, and the text says how many more there are.
+    pub fn message_within(
+        &self,
+        notification: &Notification,
+        template: &Template,
+        escape: Escape,
+        room: impl FnOnce(&str) -> usize,
+    ) -> Message {
+        let view = View::of(notification, self.locale, &self.zone);
         let environment = &self.environments[escape as usize];
-        let render = |own: &Option<String>, key: &'static str| {
+        let render = |own: &Option<String>, key: &'static str, view: View| {
+            let view = value(view);
             own.as_ref()
                 .and_then(|source| environment.render_str(source, view.clone()).ok())
-                .or_else(|| environment.get_template(key).and_then(|default| default.render(view.clone())).ok())
+                .or_else(|| environment.get_template(key).and_then(|default| default.render(view)).ok())
                 // The default templates are rendered over every kind of event in tests.
                 .unwrap_or_default()
         };
-        Message {
-            title: cut(one_line(&render(&template.title, "title")).trim(), MAX_TITLE),
-            text: cut(lines(&render(&template.text, "text")).trim_end(), MAX_MESSAGE),
+        let title = cut(one_line(&render(&template.title, "title", view.clone())).trim(), MAX_TITLE);
+        let room = room(&title).min(MAX_MESSAGE);
+        let text = |view: View| lines(&render(&template.text, "text", view)).trim_end().to_string();
+        let whole = text(view.clone());
+        if whole.len() <= room || view.n_listed() <= 1 {
+            return Message { title, text: cut(&whole, room) };
         }
-    }
-
-    fn value(&self, notification: &Notification) -> minijinja::Value {
-        minijinja::value::Serde(View::of(notification, self.locale, &self.zone)).into()
+        let brief = |n: usize| text(view.listed(n, true));
+        // One is listed whatever it takes; `fits` alerts fit, and `beyond` do not.
+        let (mut fits, mut beyond, mut best) = (1, view.n_listed() + 1, brief(1));
+        while beyond - fits > 1 {
+            let n = fits.midpoint(beyond);
+            let shorter = brief(n);
+            match shorter.len() <= room {
+                true => (fits, best) = (n, shorter),
+                false => beyond = n,
+            }
+        }
+        Message { title, text: cut(&best, room) }
     }
 
     /// The time of day of the configured zone, for lines on a terminal.
@@ -120,7 +145,8 @@ impl Texts {
     /// Every template that does not compile, or fails on a notification, once.
     pub fn check(&self, template: &Template) -> Result<(), Vec<TemplateError>> {
         let environment = &self.environments[Escape::None as usize];
-        let views: Vec<minijinja::Value> = samples().iter().map(|sample| self.value(sample)).collect();
+        let view = |sample: &Notification| value(View::of(sample, self.locale, &self.zone));
+        let views: Vec<minijinja::Value> = samples().iter().map(view).collect();
         let sources = [("title", &template.title), ("text", &template.text)];
         let errors: Vec<TemplateError> = sources
             .into_iter()
@@ -132,6 +158,37 @@ impl Texts {
             .collect();
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
+}
+
+/// How bad it is what a notification tells of, as far as it is not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Severity {
+    /// The highest level of what still fires; where nothing does, the highest that there was.
+    pub level: Level,
+    /// Whether nothing that it tells of still fires.
+    pub over: bool,
+}
+
+impl Severity {
+    /// How bad it is what this notification tells of.
+    pub fn of(notification: &Notification) -> Severity {
+        let open = notification.alerts.iter().filter(|note| !note.event.is_end()).map(|note| note.level);
+        let of_occasion = match &notification.occasion {
+            Occasion::Alert | Occasion::Undelivered(_) => None,
+            Occasion::Group(group) => group.firing.iter().map(|member| member.level).max(),
+            Occasion::Summary(summary) => {
+                summary.counts.iter().filter(|line| !line.event.is_end()).map(|line| line.level).max()
+            }
+        };
+        match open.chain(of_occasion).max() {
+            Some(level) => Severity { level, over: false },
+            None => Severity { level: notification.level(), over: true },
+        }
+    }
+}
+
+fn value(view: View) -> minijinja::Value {
+    minijinja::value::Serde(view).into()
 }
 
 fn describe(key: &str, error: &minijinja::Error) -> String {
@@ -148,8 +205,7 @@ fn environment(locale: Locale, escape: Escape) -> Environment<'static> {
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(64);
     environment.set_formatter(move |out, _, value| escape.write(out, value));
-    let (title, text) = locale.templates();
-    for (name, source) in [("title", title), ("text", text)] {
+    for (name, source) in locale.templates() {
         environment.add_template(name, source).expect("the default templates compile: a test renders each of them");
     }
     environment

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    AlertNote, ChannelName, CloseReason, EventKind, FoldedEvent, Level, Notification, NotificationId, SubjectKey, Time,
-    Value,
+    AlertNote, ChannelName, CloseReason, EventKind, FoldedEvent, Group, Level, Notification, NotificationId, Occasion,
+    StillFiring, SubjectKey, Summary, SummaryCount, Time, Undelivered, Value,
 };
 
 /// When the samples happened.
@@ -23,10 +23,10 @@ pub fn example(channel: &ChannelName, id: NotificationId, time: Time) -> Notific
         id: id.as_str().into(),
         ..note(EventKind::Raised)
     };
-    Notification { id, channel: channel.clone(), time, alerts: vec![note] }
+    Notification { id, channel: channel.clone(), time, alerts: vec![note], occasion: Occasion::Alert }
 }
 
-/// One notification of each kind of event, and one of several alerts.
+/// One notification of each kind of event, then those of several alerts, of each occasion.
 pub fn samples() -> Vec<Notification> {
     let ended = Some(SAMPLE_TIME);
     let closed = |reason| AlertNote { reason: Some(reason), ended, ..note(EventKind::Closed) };
@@ -51,19 +51,68 @@ pub fn samples() -> Vec<Notification> {
                 .to_vec(),
             ..note(EventKind::Recovered)
         },
+        note(EventKind::Flapping),
+        AlertNote { folded_omitted: 12, ..note(EventKind::Reminded) },
     ];
     let mut groups: Vec<Vec<AlertNote>> = notes.iter().map(|note| vec![note.clone()]).collect();
     groups.push(notes.to_vec());
-    groups
-        .into_iter()
-        .enumerate()
-        .map(|(index, alerts)| Notification {
-            id: format!("sample-{index}").into(),
-            channel: "sample".into(),
-            time: SAMPLE_TIME,
-            alerts,
-        })
-        .collect()
+    let alone = groups.into_iter().map(|alerts| (alerts, Occasion::Alert));
+    let [raised, escalated, recovered] = [0, 1, 5].map(|index: usize| notes[index].clone());
+    let occasions = [
+        (vec![raised.clone(), recovered.clone()], Occasion::Group(group())),
+        (vec![recovered], Occasion::Group(Group { by: [].into(), ..Group::default() })),
+        (vec![escalated.clone(), raised.clone()], Occasion::Summary(summary())),
+        (vec![escalated], Occasion::Undelivered(undelivered())),
+        (notes[..3].to_vec(), Occasion::Undelivered(undelivered())),
+    ];
+    let notification = |(index, (alerts, occasion))| Notification {
+        id: format!("sample-{index}").into(),
+        channel: "sample".into(),
+        time: SAMPLE_TIME,
+        alerts,
+        occasion,
+    };
+    alone.chain(occasions).enumerate().map(notification).collect()
+}
+
+fn group() -> Group {
+    let member = |rule: &str, name: &str, level| StillFiring {
+        id: format!("firing-{name}").as_str().into(),
+        rule: rule.into(),
+        subject: SubjectKey::new("service", name),
+        level,
+        since: Time::from_micros(SAMPLE_TIME.as_micros() - 3_600_000_000),
+    };
+    Group {
+        by: [(Arc::from("region"), Arc::from("eu"))].into(),
+        firing: vec![
+            member("high_error_rate", "cart-api", Level::Error),
+            member("slow_answers", "user-api", Level::Warning),
+        ],
+        firing_omitted: 4,
+    }
+}
+
+fn summary() -> Summary {
+    let count = |rule: &str, level, event, count| SummaryCount { rule: rule.into(), level, event, count };
+    Summary {
+        stands_for: ["sample-a", "sample-b"].map(NotificationId::from).to_vec(),
+        omitted: 135,
+        counts: vec![
+            count("high_error_rate", Level::Critical, EventKind::Escalated, 1),
+            count("high_error_rate", Level::Warning, EventKind::Raised, 99),
+            count("disk_full", Level::Warning, EventKind::Raised, 37),
+        ],
+        events: 150,
+    }
+}
+
+fn undelivered() -> Undelivered {
+    Undelivered {
+        channel: "ops".into(),
+        notification: "sample-c".into(),
+        reason: "given up after 1d and 300 attempts: the receiver answered 503 Service Unavailable".to_string(),
+    }
 }
 
 fn note(event: EventKind) -> AlertNote {
@@ -83,5 +132,6 @@ fn note(event: EventKind) -> AlertNote {
         not_judged_since: None,
         runbook: Some("https://runbooks.example/high_error_rate".into()),
         folded: Vec::new(),
+        folded_omitted: 0,
     }
 }

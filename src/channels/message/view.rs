@@ -3,19 +3,31 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
+use minijinja::Value;
 use serde::Serialize;
 
+use super::Severity;
+use super::occasion::{GroupView, Section, SummaryView, UndeliveredView};
 use super::words::Locale;
 use crate::channels::clean::{cut, one_line};
-use crate::model::{AlertNote, EventKind, FoldedEvent, Level, Notification, Time, duration};
+use crate::model::{AlertNote, EventKind, FoldedEvent, Level, Notification, Occasion, Time, duration};
 
 /// No single text of an alert is longer than this in a message, in bytes.
 const MAX_TEXT: usize = 2048;
+/// Nor than this where it stands in one line with others.
+const MAX_SHORT: usize = 200;
 /// No name in a message is longer than this, in bytes.
 const MAX_NAME: usize = 256;
 
+/// So many alerts are listed at most; of more, the first.
+const MAX_LISTED: usize = 200;
+/// More alerts than these are told in a line each.
+const MAX_DETAILED: usize = 10;
+/// A title names so many rules at most.
+const MAX_RULES: usize = 5;
+
 /// A notification as a template sees it.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct View {
     id: String,
     channel: String,
@@ -24,13 +36,28 @@ pub(super) struct View {
     /// What stands in brackets in the title: the level, or how all of it ended.
     tag: &'static str,
     time: String,
+    /// How many alerts it tells of.
+    total: usize,
+    /// The rules of its alerts, the most frequent first.
     rules: Vec<RuleCount>,
-    alerts: Vec<AlertView>,
+    rules_omitted: usize,
+    /// The alerts that are listed, the most urgent first.
+    alerts: Vec<Value>,
+    /// How many more it tells of.
+    omitted: usize,
+    /// Whether each alert is told in one line.
+    brief: bool,
+    group: Option<GroupView>,
+    summary: Option<SummaryView>,
+    undelivered: Option<UndeliveredView>,
+    /// The section of a group's message in which each alert stands.
+    #[serde(skip)]
+    sections: Vec<Section>,
 }
 
 /// How many alerts of a rule there are.
-#[derive(Debug, Serialize)]
-struct RuleCount {
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct RuleCount {
     rule: String,
     count: usize,
 }
@@ -56,6 +83,7 @@ struct AlertView {
     labels: BTreeMap<String, String>,
     labels_text: String,
     message: String,
+    message_short: String,
     values: BTreeMap<String, String>,
     values_text: String,
     since: String,
@@ -65,6 +93,7 @@ struct AlertView {
     not_judged_since: Option<String>,
     runbook: Option<String>,
     folded: Vec<FoldedView>,
+    folded_omitted: u64,
 }
 
 /// A folded event as a template sees it.
@@ -79,34 +108,101 @@ struct FoldedView {
 
 impl View {
     pub(super) fn of(notification: &Notification, locale: Locale, zone: &TimeZone) -> View {
-        let level = notification.level();
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for alert in &notification.alerts {
-            *counts.entry(alert.rule.as_str()).or_default() += 1;
-        }
-        View {
+        let Severity { level, over: _ } = Severity::of(notification);
+        let total = total(notification);
+        let (rules, rules_omitted) = rules(notification);
+        let in_group = matches!(notification.occasion, Occasion::Group(_));
+        let mut notes: Vec<&AlertNote> = notification.alerts.iter().collect();
+        notes.sort_by_key(|note| {
+            let section = if in_group { Section::of(note.event) } else { Section::New };
+            (section, note.event.is_end(), std::cmp::Reverse(note.level))
+        });
+        notes.truncate(MAX_LISTED);
+        let view = |note: &&AlertNote| minijinja::value::Serde(alert_view(note, notification, locale, zone)).into();
+        let mut view = View {
             id: one_line(notification.id.as_str()),
             channel: one_line(notification.channel.as_str()),
             level: level.as_str(),
             level_word: locale.level(level),
-            tag: tag(notification, locale, level),
+            tag: tag(notification, locale),
             time: full(notification.time, zone),
-            rules: counts.into_iter().map(|(rule, count)| RuleCount { rule: name(rule), count }).collect(),
-            alerts: notification.alerts.iter().map(|alert| alert_view(alert, notification, locale, zone)).collect(),
+            total,
+            rules,
+            rules_omitted,
+            alerts: notes.iter().map(view).collect(),
+            omitted: 0,
+            brief: total > MAX_DETAILED,
+            group: None,
+            summary: None,
+            undelivered: None,
+            sections: notes.iter().map(|note| Section::of(note.event)).collect(),
+        };
+        match &notification.occasion {
+            Occasion::Alert => {}
+            Occasion::Group(group) => view.group = Some(GroupView::of(group, notification, locale, zone)),
+            Occasion::Summary(summary) => {
+                view.brief = total > 1;
+                view.summary = Some(SummaryView::of(summary, locale));
+            }
+            Occasion::Undelivered(undelivered) => view.undelivered = Some(UndeliveredView::of(undelivered)),
         }
+        view.listed(usize::MAX, view.brief)
+    }
+
+    /// How many alerts it lists, with those of a group that still fire.
+    pub(super) fn n_listed(&self) -> usize {
+        self.alerts.len() + self.group.as_ref().map_or(0, |group| group.firing.len())
+    }
+
+    /// The same with at most `n` alerts listed.
+    pub(super) fn listed(&self, n: usize, brief: bool) -> View {
+        let mut view = self.clone();
+        view.brief = brief;
+        view.alerts.truncate(n);
+        view.omitted = view.total - view.alerts.len();
+        if let Some(group) = &mut view.group {
+            group.firing.truncate(n.saturating_sub(view.alerts.len()));
+            group.arrange(&view.alerts, &view.sections);
+        }
+        view
     }
 }
 
-fn tag(notification: &Notification, locale: Locale, level: Level) -> &'static str {
+fn total(notification: &Notification) -> usize {
+    let omitted = match &notification.occasion {
+        Occasion::Summary(summary) => summary.omitted,
+        Occasion::Alert | Occasion::Group(_) | Occasion::Undelivered(_) => 0,
+    };
+    notification.alerts.len() + omitted
+}
+
+/// The rules with the most alerts, and how many more rules there are.
+fn rules(notification: &Notification) -> (Vec<RuleCount>, usize) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    match &notification.occasion {
+        Occasion::Summary(summary) => {
+            summary.counts.iter().for_each(|line| *counts.entry(line.rule.as_str()).or_default() += line.count);
+        }
+        Occasion::Alert | Occasion::Group(_) | Occasion::Undelivered(_) => {
+            notification.alerts.iter().for_each(|alert| *counts.entry(alert.rule.as_str()).or_default() += 1);
+        }
+    }
+    let mut rules: Vec<RuleCount> =
+        counts.into_iter().map(|(rule, count)| RuleCount { rule: name(rule), count }).collect();
+    rules.sort_by_key(|rule| std::cmp::Reverse(rule.count));
+    let omitted = rules.len().saturating_sub(MAX_RULES);
+    rules.truncate(MAX_RULES);
+    (rules, omitted)
+}
+
+fn tag(notification: &Notification, locale: Locale) -> &'static str {
+    let Severity { level, over } = Severity::of(notification);
     let all = |event| notification.alerts.iter().all(|alert| alert.event == event);
-    if all(EventKind::Recovered) {
-        locale.event(EventKind::Recovered)
-    } else if all(EventKind::Closed) {
-        locale.event(EventKind::Closed)
-    } else if notification.alerts.iter().all(|alert| alert.event.is_end()) {
-        locale.ended()
-    } else {
-        locale.level(level)
+    match over {
+        true if all(EventKind::Recovered) => locale.event(EventKind::Recovered),
+        true if all(EventKind::Closed) => locale.event(EventKind::Closed),
+        true => locale.ended(),
+        false => locale.level(level),
     }
 }
 
@@ -137,6 +233,7 @@ fn alert_view(alert: &AlertNote, notification: &Notification, locale: Locale, zo
         labels: labels.iter().cloned().collect(),
         labels_text: pairs(labels, "="),
         message: cut(&one_line(&alert.message), MAX_TEXT),
+        message_short: cut(&one_line(&alert.message), MAX_SHORT),
         values: values.iter().cloned().collect(),
         values_text: pairs(values, " "),
         since: full(alert.since, zone),
@@ -146,6 +243,7 @@ fn alert_view(alert: &AlertNote, notification: &Notification, locale: Locale, zo
         not_judged_since: alert.not_judged_since.map(|time| full(time, zone)),
         runbook: alert.runbook.as_deref().map(|link| cut(&one_line(link), MAX_TEXT)),
         folded: alert.folded.iter().map(|folded| folded_view(folded, notification.time, locale, zone)).collect(),
+        folded_omitted: alert.folded_omitted,
     }
 }
 
@@ -159,7 +257,7 @@ fn folded_view(folded: &FoldedEvent, told: Time, locale: Locale, zone: &TimeZone
     }
 }
 
-fn name(text: &str) -> String {
+pub(super) fn name(text: &str) -> String {
     cut(&one_line(text), MAX_NAME)
 }
 
@@ -173,7 +271,7 @@ fn full(time: Time, zone: &TimeZone) -> String {
 }
 
 /// The time of day, with the date where it is not the day on which it is told.
-fn short(time: Time, told: Time, zone: &TimeZone) -> String {
+pub(super) fn short(time: Time, told: Time, zone: &TimeZone) -> String {
     let zoned = time.to_jiff().to_zoned(zone.clone());
     match zoned.date() == told.to_jiff().to_zoned(zone.clone()).date() {
         true => zoned.strftime("%H:%M:%S").to_string(),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::occasion::Section;
 use crate::model::{CloseReason, EventKind, Level};
 
 /// The language of notifications.
@@ -25,11 +26,25 @@ impl Locale {
         }
     }
 
-    /// The default templates: title and text.
-    pub(super) const fn templates(self) -> (&'static str, &'static str) {
+    /// The default templates with their names: title and text, and what these are made of.
+    pub(super) const fn templates(self) -> [(&'static str, &'static str); 6] {
         match self {
-            Locale::En => (include_str!("templates/en.title.j2"), include_str!("templates/en.text.j2")),
-            Locale::ZhCn => (include_str!("templates/zh-CN.title.j2"), include_str!("templates/zh-CN.text.j2")),
+            Locale::En => [
+                ("title", include_str!("templates/en.title.j2")),
+                ("text", include_str!("templates/en.text.j2")),
+                ("alert", include_str!("templates/en.alert.j2")),
+                ("line", include_str!("templates/en.line.j2")),
+                ("suffix", include_str!("templates/en.suffix.j2")),
+                ("rules", include_str!("templates/en.rules.j2")),
+            ],
+            Locale::ZhCn => [
+                ("title", include_str!("templates/zh-CN.title.j2")),
+                ("text", include_str!("templates/zh-CN.text.j2")),
+                ("alert", include_str!("templates/zh-CN.alert.j2")),
+                ("line", include_str!("templates/zh-CN.line.j2")),
+                ("suffix", include_str!("templates/zh-CN.suffix.j2")),
+                ("rules", include_str!("templates/zh-CN.rules.j2")),
+            ],
         }
     }
 
@@ -54,6 +69,7 @@ impl Locale {
             (Locale::ZhCn, EventKind::Eased) => "降级",
             (Locale::ZhCn, EventKind::Reminded) => "提醒",
             (Locale::ZhCn, EventKind::Stale) => "无数据",
+            (Locale::ZhCn, EventKind::Flapping) => "反复",
             (Locale::ZhCn, EventKind::Recovered) => "已恢复",
             (Locale::ZhCn, EventKind::Closed) => "已关闭",
         }
@@ -64,6 +80,20 @@ impl Locale {
         match self {
             Locale::En => "ended",
             Locale::ZhCn => "已结束",
+        }
+    }
+
+    /// What the alerts in a section of a group's message are.
+    pub(super) const fn section(self, section: Section) -> &'static str {
+        match (self, section) {
+            (Locale::En, Section::New) => "new",
+            (Locale::En, Section::Changed) => "changed",
+            (Locale::En, Section::Ended) => "ended",
+            (Locale::En, Section::Still) => "still firing",
+            (Locale::ZhCn, Section::New) => "新增",
+            (Locale::ZhCn, Section::Changed) => "变化",
+            (Locale::ZhCn, Section::Ended) => "结束",
+            (Locale::ZhCn, Section::Still) => "仍在告警",
         }
     }
 

@@ -6,7 +6,9 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::channels::clean::{cut, one_line};
-use crate::model::{AlertNote, CloseReason, EventKind, Notification, Time};
+use crate::model::{
+    AlertNote, CloseReason, EventKind, Labels, Level, Notification, Occasion, RuleName, StillFiring, SubjectKey, Time,
+};
 
 /// How Alertmanager writes the end of an alert that still fires.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -46,13 +48,28 @@ struct Alert {
 
 impl Body {
     pub(super) fn of(notification: &Notification) -> Body {
-        let alerts: Vec<Alert> = notification.alerts.iter().map(Alert::of).collect();
+        let mut alerts: Vec<Alert> = notification.alerts.iter().map(Alert::of).collect();
+        let mut truncated = 0;
+        match &notification.occasion {
+            Occasion::Group(group) => {
+                // Receivers take what is not listed any more for over.
+                alerts.extend(group.firing.iter().map(|member| Alert::still_firing(member, &group.by)));
+                truncated = group.firing_omitted;
+            }
+            Occasion::Summary(summary) => truncated = summary.omitted,
+            Occasion::Alert | Occasion::Undelivered(_) => {}
+        }
         let common_labels = common(alerts.iter().map(|alert| &alert.labels));
-        let group_labels: Pairs = common_labels.iter().filter(|(name, _)| *name == "alertname").map(owned).collect();
+        let group_labels = match &notification.occasion {
+            Occasion::Group(group) => group_labels(&group.by),
+            Occasion::Alert | Occasion::Summary(_) | Occasion::Undelivered(_) => {
+                common_labels.iter().filter(|(name, _)| *name == "alertname").map(owned).collect()
+            }
+        };
         Body {
             version: "4",
             group_key: group_key(notification),
-            truncated_alerts: 0,
+            truncated_alerts: truncated,
             status: if alerts.iter().any(|alert| alert.status == "firing") { "firing" } else { "resolved" },
             receiver: notification.channel.to_string(),
             group_labels,
@@ -64,10 +81,30 @@ impl Body {
     }
 }
 
-/// Receivers take the group key for the identity of a conversation: the firing, where there is one alone.
+/// Receivers take the group key for the identity of a conversation: a group's labels, or the firings.
 fn group_key(notification: &Notification) -> String {
-    let firings: Vec<String> = notification.alerts.iter().map(|alert| clean(alert.id.as_str())).collect();
-    format!("{}:{}", notification.channel, firings.join(","))
+    let channel = &notification.channel;
+    match &notification.occasion {
+        Occasion::Group(group) => {
+            let by: Vec<String> =
+                group_labels(&group.by).iter().map(|(name, text)| format!("{name}={text:?}")).collect();
+            format!("{channel}:{{{}}}", by.join(","))
+        }
+        Occasion::Alert | Occasion::Summary(_) | Occasion::Undelivered(_) => {
+            let firings: Vec<String> = notification.alerts.iter().map(|alert| clean(alert.id.as_str())).collect();
+            format!("{channel}:{}", firings.join(","))
+        }
+    }
+}
+
+/// What a group has in common, by the names that the labels of its alerts have here.
+fn group_labels(by: &Labels) -> Pairs {
+    let name = |label: &str| match label {
+        "rule" => "alertname".to_string(),
+        "level" => "severity".to_string(),
+        label => clean(label),
+    };
+    by.iter().map(|(label, text)| (name(label), clean(text))).collect()
 }
 
 fn owned((name, text): (&String, &String)) -> (String, String) {
@@ -89,9 +126,12 @@ impl Alert {
             EventKind::Recovered => true,
             // No data is not known to be well: to resolve would say that it is.
             EventKind::Closed => note.reason.is_none_or(CloseReason::resolves),
-            EventKind::Raised | EventKind::Escalated | EventKind::Eased | EventKind::Reminded | EventKind::Stale => {
-                false
-            }
+            EventKind::Raised
+            | EventKind::Escalated
+            | EventKind::Eased
+            | EventKind::Reminded
+            | EventKind::Stale
+            | EventKind::Flapping => false,
         };
         Alert {
             status: if resolved { "resolved" } else { "firing" },
@@ -103,21 +143,39 @@ impl Alert {
                 _ => NEVER.to_string(),
             },
             generator_url: "",
-            fingerprint: fingerprint(note),
+            fingerprint: fingerprint(&note.rule, &note.subject),
+        }
+    }
+
+    fn still_firing(member: &StillFiring, by: &Labels) -> Alert {
+        let mut labels = group_labels(by);
+        labels.extend(own_labels(&member.rule, member.level, &member.subject));
+        Alert {
+            status: "firing",
+            labels,
+            annotations: Pairs::new(),
+            starts_at: member.since,
+            ends_at: NEVER.to_string(),
+            generator_url: "",
+            fingerprint: fingerprint(&member.rule, &member.subject),
         }
     }
 }
 
 fn labels(note: &AlertNote) -> Pairs {
     let mut labels: Pairs = note.labels.iter().map(|(name, text)| (clean(name), clean(text))).collect();
-    let own = [
-        ("alertname", note.rule.as_str()),
-        ("severity", note.level.as_str()),
-        ("kind", &*note.subject.kind),
-        ("name", &*note.subject.name),
-    ];
-    labels.extend(own.map(|(name, text)| (name.to_string(), clean(text))));
+    labels.extend(own_labels(&note.rule, note.level, &note.subject));
     labels
+}
+
+fn own_labels(rule: &RuleName, level: Level, subject: &SubjectKey) -> Pairs {
+    let own = [
+        ("alertname", rule.as_str()),
+        ("severity", level.as_str()),
+        ("kind", &*subject.kind),
+        ("name", &*subject.name),
+    ];
+    own.into_iter().map(|(name, text)| (name.to_string(), clean(text))).collect()
 }
 
 fn annotations(note: &AlertNote) -> Pairs {
@@ -138,9 +196,9 @@ fn annotations(note: &AlertNote) -> Pairs {
 }
 
 /// 16 hexadecimal digits that stay the same while the alert's level and labels change.
-fn fingerprint(note: &AlertNote) -> String {
+fn fingerprint(rule: &RuleName, subject: &SubjectKey) -> String {
     let mut hash = Sha256::new();
-    for part in [note.rule.as_str(), &note.subject.kind, &note.subject.name] {
+    for part in [rule.as_str(), &subject.kind, &subject.name] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }

@@ -4,8 +4,11 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use crate::channels::clean::{cut, lines, one_line};
-use crate::channels::message::Message;
-use crate::model::{AlertNote, CloseReason, EventKind, FoldedEvent, Labels, Level, Notification, Time, Value};
+use crate::channels::message::{Message, Severity};
+use crate::model::{
+    self, AlertNote, CloseReason, EventKind, FoldedEvent, Labels, Level, Notification, Occasion, StillFiring,
+    SummaryCount, Time, Value,
+};
 
 /// No single text is longer than this, in bytes.
 const MAX_TEXT: usize = 64 << 10;
@@ -21,12 +24,61 @@ pub struct Body<'a> {
     time: Time,
     alerts: Vec<Alert<'a>>,
     summary: Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<Group<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undelivered: Option<Undelivered>,
 }
 
 #[derive(Serialize)]
 struct Summary {
+    /// How many alerts it tells of, with those that are omitted.
     alerts: usize,
     omitted: usize,
+    #[serde(flatten)]
+    stands_for: Option<StandsFor>,
+}
+
+/// What is told by a summary instead of by itself.
+#[derive(Serialize)]
+struct StandsFor {
+    events: u64,
+    counts: Vec<Count>,
+    stands_for: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Count {
+    rule: String,
+    level: Level,
+    event: EventKind,
+    count: usize,
+}
+
+#[derive(Serialize)]
+struct Group<'a> {
+    #[serde(serialize_with = "labels")]
+    by: &'a Labels,
+    firing: Vec<Member>,
+    firing_omitted: usize,
+}
+
+/// A member of a group of which nothing is new.
+#[derive(Serialize)]
+struct Member {
+    id: String,
+    rule: String,
+    kind: String,
+    name: String,
+    level: Level,
+    since: Time,
+}
+
+#[derive(Serialize)]
+struct Undelivered {
+    channel: String,
+    notification: String,
+    reason: String,
 }
 
 #[derive(Serialize)]
@@ -53,6 +105,12 @@ struct Alert<'a> {
     runbook: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     folded: Vec<Folded>,
+    #[serde(skip_serializing_if = "is_zero")]
+    folded_omitted: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize)]
@@ -94,11 +152,63 @@ impl<'a> Body<'a> {
             channel: notification.channel.as_str(),
             title: &message.title,
             text: &message.text,
-            level: notification.level(),
+            level: Severity::of(notification).level,
             time: notification.time,
             alerts: notification.alerts.iter().map(Alert::of).collect(),
-            summary: Summary { alerts: notification.alerts.len(), omitted: 0 },
+            summary: Summary::of(notification),
+            group: match &notification.occasion {
+                Occasion::Group(group) => Some(Group::of(group)),
+                Occasion::Alert | Occasion::Summary(_) | Occasion::Undelivered(_) => None,
+            },
+            undelivered: match &notification.occasion {
+                Occasion::Undelivered(undelivered) => Some(Undelivered {
+                    channel: clean(undelivered.channel.as_str()),
+                    notification: clean(undelivered.notification.as_str()),
+                    reason: clean(&undelivered.reason),
+                }),
+                Occasion::Alert | Occasion::Group(_) | Occasion::Summary(_) => None,
+            },
         }
+    }
+}
+
+impl Summary {
+    fn of(notification: &Notification) -> Summary {
+        let (omitted, stands_for) = match &notification.occasion {
+            Occasion::Summary(summary) => (summary.omitted, Some(StandsFor::of(summary))),
+            Occasion::Alert | Occasion::Group(_) | Occasion::Undelivered(_) => (0, None),
+        };
+        Summary { alerts: notification.alerts.len() + omitted, omitted, stands_for }
+    }
+}
+
+impl StandsFor {
+    fn of(summary: &model::Summary) -> StandsFor {
+        let count = |line: &SummaryCount| Count {
+            rule: clean(line.rule.as_str()),
+            level: line.level,
+            event: line.event,
+            count: line.count,
+        };
+        StandsFor {
+            events: summary.events,
+            counts: summary.counts.iter().map(count).collect(),
+            stands_for: summary.stands_for.iter().map(|id| clean(id.as_str())).collect(),
+        }
+    }
+}
+
+impl<'a> Group<'a> {
+    fn of(group: &'a model::Group) -> Group<'a> {
+        let member = |member: &StillFiring| Member {
+            id: clean(member.id.as_str()),
+            rule: clean(member.rule.as_str()),
+            kind: clean(&member.subject.kind),
+            name: clean(&member.subject.name),
+            level: member.level,
+            since: member.since,
+        };
+        Group { by: &group.by, firing: group.firing.iter().map(member).collect(), firing_omitted: group.firing_omitted }
     }
 }
 
@@ -121,6 +231,7 @@ impl<'a> Alert<'a> {
             not_judged_since: note.not_judged_since,
             runbook: note.runbook.as_deref().map(clean),
             folded: note.folded.iter().map(Folded::of).collect(),
+            folded_omitted: note.folded_omitted,
         }
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::channels::message::samples;
 use crate::channels::{Configured, Texts, parse};
 use crate::config::Fixed;
-use crate::model::{EventKind, Time};
+use crate::model::{EventKind, Occasion, Time};
 
 fn channel(more: &str) -> Configured {
     let yaml = format!("type: webhook\nurl: https://hook.example/a/b?c=d\n{more}");
@@ -68,7 +68,8 @@ fn the_signature_covers_what_is_sent_and_is_new_for_each_attempt() {
 #[test]
 fn alertmanagers_body_says_resolved_only_of_what_is_known_to_be_over() {
     let channel = channel("format: alertmanager\n");
-    for sample in samples().into_iter().filter(|sample| sample.alerts.len() == 1) {
+    let alone = |sample: &Notification| sample.alerts.len() == 1 && sample.occasion.is_alert();
+    for sample in samples().into_iter().filter(alone) {
         let body = body(&channel, &sample);
         let alert = &sample.alerts[0];
         let over = match alert.event {
@@ -93,4 +94,52 @@ fn a_header_that_is_not_the_operators_to_set_is_refused() {
         let problems = parse(&"ops".into(), "x.yaml", &yaml, &Fixed::default()).unwrap_err();
         assert!(problems[0].line == 3 && problems[0].source_line.is_none(), "{problems:?}");
     }
+}
+
+fn of_occasion(wanted: fn(&Occasion) -> bool) -> Notification {
+    samples().into_iter().find(|sample| wanted(&sample.occasion)).unwrap()
+}
+
+#[test]
+fn what_brought_alerts_together_is_told_beside_them() {
+    let channel = channel("");
+    let group = body(&channel, &of_occasion(|occasion| matches!(occasion, Occasion::Group(_))));
+    assert_eq!(group["summary"], serde_json::json!({"alerts": 2, "omitted": 0}));
+    assert_eq!((&group["group"]["by"]["region"], &group["group"]["firing_omitted"]), (&"eu".into(), &4.into()));
+    let member = serde_json::json!({
+        "id": "firing-cart-api", "rule": "high_error_rate", "kind": "service", "name": "cart-api", "level": "error",
+        "since": "2026-11-21T09:00:00Z",
+    });
+    assert_eq!((&group["group"]["firing"][0], &group["level"]), (&member, &"error".into()));
+    let summary = body(&channel, &of_occasion(|occasion| matches!(occasion, Occasion::Summary(_))));
+    let line = serde_json::json!({"rule": "disk_full", "level": "warning", "event": "raised", "count": 37});
+    assert_eq!(summary["summary"]["counts"][2], line);
+    assert_eq!(summary["summary"]["stands_for"], serde_json::json!(["sample-a", "sample-b"]));
+    let n = |key: &str| summary["summary"][key].as_u64();
+    assert_eq!([n("alerts"), n("omitted"), n("events")], [Some(137), Some(135), Some(150)]);
+    let undelivered = body(&channel, &of_occasion(|occasion| matches!(occasion, Occasion::Undelivered(_))));
+    assert_eq!(undelivered["undelivered"]["channel"], "ops");
+    let folded = samples().into_iter().find(|sample| sample.alerts[0].folded_omitted > 0).unwrap();
+    assert_eq!(body(&channel, &folded)["alerts"][0]["folded_omitted"], 12);
+    assert_eq!(body(&channel, &samples()[0])["alerts"][0].get("folded_omitted"), None);
+}
+
+#[test]
+fn alertmanagers_body_has_a_groups_labels_and_all_of_it_that_fires() {
+    let channel = channel("format: alertmanager\n");
+    let mut group = of_occasion(|occasion| matches!(occasion, Occasion::Group(_)));
+    let first = body(&channel, &group);
+    assert_eq!((&first["status"], first["alerts"].as_array().unwrap().len()), (&"firing".into(), 4));
+    assert_eq!((&first["truncatedAlerts"], &first["groupLabels"]), (&4.into(), &serde_json::json!({"region": "eu"})));
+    assert_eq!(first["groupKey"], "sample:{region=\"eu\"}");
+    let member = &first["alerts"][2];
+    assert_eq!((&member["status"], &member["labels"]["name"]), (&"firing".into(), &"cart-api".into()));
+    assert_eq!((&member["labels"]["region"], &member["startsAt"]), (&"eu".into(), &"2026-11-21T09:00:00Z".into()));
+    group.alerts.remove(0);
+    assert_eq!(body(&channel, &group)["groupKey"], first["groupKey"], "it is the same conversation");
+    let Occasion::Group(by) = &mut group.occasion else { panic!("a group") };
+    by.by = [("rule".into(), "high_error_rate".into())].into();
+    assert_eq!(body(&channel, &group)["groupLabels"], serde_json::json!({"alertname": "high_error_rate"}));
+    let summary = of_occasion(|occasion| matches!(occasion, Occasion::Summary(_)));
+    assert_eq!(body(&channel, &summary)["truncatedAlerts"], 135);
 }

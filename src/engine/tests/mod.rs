@@ -3,6 +3,7 @@
 mod bounds;
 mod outcomes;
 mod reload;
+mod restart;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,9 @@ struct Bench {
     events: Vec<Event>,
     suppressed: Vec<Suppressed>,
     faults: Vec<RuleFault>,
+    /// What a store would hold.
+    saved: BTreeMap<Arc<str>, Arc<[u8]>>,
+    last_step: (u64, Time),
 }
 
 const START: i64 = 1_767_571_200;
@@ -38,19 +42,23 @@ fn time(secs: i64) -> Time {
     Time::from_micros((START + secs) * 1_000_000)
 }
 
+fn settings() -> Settings {
+    Settings {
+        seed: 1,
+        forget_after: Duration::from_secs(3600),
+        forget_firing_after: Duration::from_secs(24 * 3600),
+        zone: jiff::tz::TimeZone::UTC,
+        limits: Limits::default(),
+        remembers: true,
+    }
+}
+
 impl Bench {
     /// An engine with one rule file and the channels `a` and `b`; everything goes to `a`.
     fn new(rules: &str) -> Bench {
         let zone = jiff::tz::TimeZone::UTC;
-        let settings = Settings {
-            seed: 1,
-            forget_after: Duration::from_secs(3600),
-            forget_firing_after: Duration::from_secs(24 * 3600),
-            zone: zone.clone(),
-            limits: Limits::default(),
-        };
         let mut bench = Bench {
-            engine: Engine::new(settings, Now::at(time(0))),
+            engine: Engine::new(settings(), Now::at(time(0))),
             loader: Loader::new("rules", LoaderSettings::default(), BTreeMap::new()),
             secs: 0,
             delivers: true,
@@ -58,9 +66,12 @@ impl Bench {
             events: Vec::new(),
             suppressed: Vec::new(),
             faults: Vec::new(),
+            saved: BTreeMap::new(),
+            last_step: (0, time(0)),
         };
         let route = crate::routing::Route { to: vec!["a".into()], ..Default::default() };
-        bench.input(Input::Routing(Arc::new(Routing::new(vec![route], ["a".into(), "b".into()], zone))));
+        let routing = Routing::new(vec![route], ["a".into(), "b".into()], zone).with_fallback(Some("b".into()));
+        bench.input(Input::Routing(Arc::new(routing)));
         bench.save(rules);
         bench
     }
@@ -78,6 +89,13 @@ impl Bench {
     fn input(&mut self, input: Input) -> Effects {
         let now = Now::at(time(self.secs));
         let effects = self.engine.step(now, input);
+        self.last_step = (effects.sequence, effects.now.time);
+        for SavedState { key, value } in &effects.saved {
+            match value {
+                Some(value) => drop(self.saved.insert(key.clone(), value.clone())),
+                None => drop(self.saved.remove(key)),
+            }
+        }
         self.events.extend(effects.events.iter().cloned());
         self.suppressed.extend(effects.suppressed.iter().cloned());
         self.faults.extend(effects.faults.iter().cloned());
@@ -95,7 +113,7 @@ impl Bench {
     }
 
     fn dead(&mut self, notification: NotificationId) {
-        self.input(Input::Delivered { notification, outcome: Outcome::Dead });
+        self.input(Input::Delivered { notification, outcome: Outcome::dead() });
     }
 
     /// Steps every deadline at its own time, up to `secs` after the start.

@@ -143,6 +143,8 @@ impl Stage {
     fn subject(&self, rule: &Rule, name: &str) -> Result<(), Failure> {
         let (kind, mut names) = match &rule.scope {
             Scope::On { kind } => (kind, self.subjects_of(kind)),
+            // A set without `by` is there also when it is empty, and when nothing is remembered of its alert.
+            Scope::Over { kind, by } if by.is_empty() => (kind, BTreeSet::from(["all".into()])),
             Scope::Over { kind, .. } => (kind, BTreeSet::new()),
         };
         let alerts = self.bench.engine().alerts().filter(|view| view.rule.name == rule.name);

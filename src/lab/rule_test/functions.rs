@@ -22,6 +22,8 @@ pub(crate) const NAMES: &[&str] = &[
     "start_at",
     "every",
     "param",
+    "restart",
+    "break_channel",
     "expect",
     "expect_firing",
     "expect_pending",
@@ -133,6 +135,7 @@ pub(crate) fn register(engine: &mut Engine, registry: &Registry) {
     });
     engine.register_type_with_name::<T>("test").register_type_with_name::<Subject>("test subject");
     register_time(engine);
+    register_faults(engine);
     register_subjects(engine);
     register_expectations(engine);
 }
@@ -159,6 +162,21 @@ fn register_time(engine: &mut Engine) {
             stage.set_param(name.as_str().into(), value)
         })
     });
+}
+
+fn register_faults(engine: &mut Engine) {
+    engine.register_fn("restart", |context: NativeCallContext, t: &mut T| {
+        t.on(&context, |stage| stage.restart(Duration::ZERO))
+    });
+    engine.register_fn("restart", |context: NativeCallContext, t: &mut T, down: ImmutableString| {
+        t.on(&context, |stage| stage.restart(length_of(&down)?))
+    });
+    engine.register_fn(
+        "break_channel",
+        |context: NativeCallContext, t: &mut T, channel: ImmutableString, length: ImmutableString| {
+            t.on(&context, |stage| stage.break_channel(&channel, length_of(&length)?))
+        },
+    );
 }
 
 fn register_subjects(engine: &mut Engine) {

@@ -1,18 +1,18 @@
 //! The stage of one test: a bench, the subjects on it, and what has happened so far.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rhai::EvalAltResult;
 
 use super::timeline::{About, Timeline};
-use crate::engine::{Effects, Engine, Event, Input};
+use crate::engine::{DeadLetter, Effects, Engine, Event, Input, Outcome};
 use crate::history::{Batch, Source};
-use crate::lab::bench::{Bench, Observer};
+use crate::lab::bench::{Arrival, Bench, Delivery, Observer};
 use crate::lab::project::{Project, Sent};
 use crate::lab::sampling::Sampled;
-use crate::model::{Now, Snapshot, Time, Value};
+use crate::model::{ChannelName, Notification, Now, Snapshot, Time, Value};
 use crate::rules::{RuleSet, script};
 
 /// When a test begins unless it says otherwise: 2026-01-05T00:00:00Z, a Monday.
@@ -101,6 +101,8 @@ pub(crate) struct Stage {
     params: BTreeMap<Arc<str>, Value>,
     pub(crate) bench: Bench,
     pub(crate) story: Story,
+    /// Channels whose receivers do not answer, and until when.
+    broken: Arc<Mutex<BTreeMap<ChannelName, Time>>>,
     pub(crate) start: Time,
     every: Duration,
     next_sample: Time,
@@ -119,13 +121,16 @@ impl Stage {
         let project = project.clone();
         let mut story =
             Story { project: project.clone(), events: Vec::new(), sent: Vec::new(), prints: Vec::new(), timeline };
-        let bench = project.bench(Now::at(START), &mut story);
+        let broken = Arc::<Mutex<BTreeMap<ChannelName, Time>>>::default();
+        let mut bench = project.bench(Now::at(START), true, &mut story);
+        bench.deliver_by(receivers(&project, &broken));
         Stage {
             rules: project.rules.clone(),
             project,
             params: BTreeMap::new(),
             bench,
             story,
+            broken,
             start: START,
             every: EVERY,
             next_sample: START + EVERY,
@@ -143,7 +148,8 @@ impl Stage {
                 .hint(Some("make `t.start_at(..)` the first line of the test".to_string())));
         }
         let project = self.project.clone();
-        self.bench = project.bench(Now::at(time), &mut self.story);
+        self.bench = project.bench(Now::at(time), true, &mut self.story);
+        self.bench.deliver_by(receivers(&project, &self.broken));
         if !Arc::ptr_eq(&self.rules, &project.rules) {
             self.bench.feed(Input::Rules(self.rules.clone()), &mut self.story);
         }
@@ -194,6 +200,32 @@ impl Stage {
         }
     }
 
+    /// The daemon ends, and another goes on from what was stored after `down`. Nobody watches meanwhile.
+    pub(crate) fn restart(&mut self, down: Duration) -> Result<(), Failure> {
+        self.flush();
+        if let Some(timeline) = &mut self.story.timeline {
+            timeline.restart(self.bench.now().time);
+        }
+        let problems = self.bench.restart(down, &mut self.story);
+        while self.next_sample <= self.bench.now().time {
+            self.next_sample = self.next_sample + self.every;
+        }
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::new("what was stored cannot be read back").got(problems.join("\n"))),
+        }
+    }
+
+    /// The receiver of a channel does not answer for so long. What is sent there meanwhile arrives then, if it is not given
+    /// up before.
+    pub(crate) fn break_channel(&mut self, name: &str, length: Duration) -> Result<(), Failure> {
+        let channel = self.channel(name)?;
+        self.flush();
+        let until = self.bench.now().time + length;
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).insert(channel, until);
+        Ok(())
+    }
+
     /// Samples at once what was changed since it was last sampled.
     pub(crate) fn flush(&mut self) {
         let now = self.bench.now().time;
@@ -220,4 +252,20 @@ impl Stage {
         self.n_expectations += 1;
         self.seen = (self.story.events.len(), self.story.sent.len());
     }
+}
+
+/// Receivers that take what they are sent at once, but for those that are broken. In a test the wall clock agrees with the
+/// engine's time.
+fn receivers(project: &Project, broken: &Arc<Mutex<BTreeMap<ChannelName, Time>>>) -> Delivery {
+    let (broken, retry_for) = (broken.clone(), project.retry_for);
+    Box::new(move |notification: &Notification| {
+        let broken = broken.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = broken.get(&notification.channel).map_or(Duration::ZERO, |until| until.since(notification.time));
+        if wait <= retry_for {
+            return Arrival::After(wait, Outcome::Delivered);
+        }
+        let reason = "the receiver did not answer".to_string();
+        let letter = Arc::new(DeadLetter { notification: Arc::new(notification.clone()), reason });
+        Arrival::After(retry_for, Outcome::Dead { letter: Some(letter) })
+    })
 }

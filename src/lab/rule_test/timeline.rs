@@ -43,6 +43,7 @@ enum Entry {
         notification: Notification,
     },
     Rules,
+    Restart,
 }
 
 /// Everything that happened in a test, in order.
@@ -62,6 +63,13 @@ impl Timeline {
     /// Notes that the rules were loaded anew.
     pub(crate) fn rules(&mut self, now: Time) {
         self.entries.push((now, Entry::Rules));
+    }
+
+    /// Notes that the daemon was restarted.
+    pub(crate) fn restart(&mut self, now: Time) {
+        self.entries.push((now, Entry::Restart));
+        // What was known of each alert is said anew.
+        self.known.clear();
     }
 
     /// Notes what a step did. `titles` are of its notifications.
@@ -132,6 +140,7 @@ impl Timeline {
                 Entry::Event { rule, subject, text } => format!("alert      {}{text}", of(rule, subject)),
                 Entry::Sent { title, notification } => format!("sent       to {}: {title}", notification.channel),
                 Entry::Rules => "rules      loaded with other params".to_string(),
+                Entry::Restart => "restart    the daemon goes on from what was stored".to_string(),
                 Entry::Snapshot(_) => continue,
             };
             lines.push(format!("{}  {text}", clock.at(*time)));
@@ -157,7 +166,7 @@ fn is_about(entry: &Entry, about: Option<&About>, scope: Option<&Scope>) -> bool
         },
         Entry::Verdict { rule, subject, .. } | Entry::Event { rule, subject, .. } => is_it(rule, subject),
         Entry::Sent { notification, .. } => notification.alerts.iter().any(|note| is_it(&note.rule, &note.subject)),
-        Entry::Rules => true,
+        Entry::Rules | Entry::Restart => true,
     }
 }
 

@@ -14,14 +14,25 @@ const N_VARIANTS: usize = 10;
 /// Rules to choose from, by name.
 pub(super) type Pool = BTreeMap<&'static str, Vec<Arc<Rule>>>;
 
+/// Which rules are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flavour {
+    /// All of them, but none that speaks of flapping.
+    Mixed,
+    /// About single subjects and their fields: what a restart must not change at all.
+    Plain,
+    /// Alerts that flap.
+    Flapping,
+}
+
 /// Compiles random rules.
-pub(super) fn pool(random: &mut Random) -> Pool {
+pub(super) fn pool(random: &mut Random, flavour: Flavour) -> Pool {
     let settings = loader::Settings { channels: Some(super::CHANNELS.map(Into::into).into()), ..Default::default() };
     let mut loader = Loader::new("rules", settings, BTreeMap::new());
     let mut pool = Pool::new();
     for _ in 0..N_VARIANTS {
         let texts: BTreeMap<Arc<str>, Arc<str>> =
-            NAMES.iter().map(|name| (format!("{name}.rhai").into(), rule(name, random).into())).collect();
+            NAMES.iter().map(|name| (format!("{name}.rhai").into(), rule(name, random, flavour).into())).collect();
         let listing = texts.iter().map(|(path, text)| (path.clone(), Ok(text.clone()))).collect();
         let report = loader.update(Time::EPOCH, Ok(listing));
         assert!(!report.has_errors(), "{:#?}\n{texts:#?}", report.diagnostics);
@@ -33,8 +44,9 @@ pub(super) fn pool(random: &mut Random) -> Pool {
 }
 
 /// One rule.
-fn rule(name: &str, random: &mut Random) -> String {
-    let mut keys = if random.percent(70) { on(random) } else { over(random) };
+fn rule(name: &str, random: &mut Random, flavour: Flavour) -> String {
+    let is_plain = flavour == Flavour::Plain;
+    let mut keys = if is_plain || random.percent(70) { on(random, is_plain) } else { over(random) };
     let mut maybe = |random: &mut Random, percent: u64, key: &str, values: &[&str]| {
         if random.percent(percent) {
             keys.push(format!("{key}: {}", random.pick(values)));
@@ -49,12 +61,17 @@ fn rule(name: &str, random: &mut Random) -> String {
     maybe(random, 50, "no_data", &["\"keep\"", "\"fire\"", "\"close\""]);
     // Not the default of 10 s: that would be most of what the simulator does.
     maybe(random, 100, "every", &["\"40s\"", "\"1m\"", "\"2m\""]);
+    let flap: &[&str] = match flavour {
+        Flavour::Flapping => &["#{ changes: 1, within: \"3m\" }", "#{ changes: 2, within: \"10m\" }"],
+        Flavour::Mixed | Flavour::Plain => &["()"],
+    };
+    maybe(random, 100, "flap", flap);
     maybe(random, 25, "notify", &["[\"a\"]", "[\"a\", \"b\"]", "[\"c\"]"]);
     maybe(random, 20, "where", &["|s| s.labels.zone == \"e\"", "|s| s.x < 9"]);
     format!("rule(\"{name}\", #{{\n    {},\n}});\n", keys.join(",\n    "))
 }
 
-fn on(random: &mut Random) -> Vec<String> {
+fn on(random: &mut Random, is_plain: bool) -> Vec<String> {
     let mut keys = vec!["on: \"k\"".to_string()];
     let limit = 3 + random.below(4);
     if random.percent(30) {
@@ -67,13 +84,15 @@ fn on(random: &mut Random) -> Vec<String> {
     let whens = [
         format!("|s| s.x > {limit}"),
         format!("|s| s.x > {limit} && s.y"),
-        format!("|s| s.avg(\"x\", \"2m\") > {limit}"),
         format!("|s| s.x / s.z > {limit}"),
         format!("|s| s.t > {limit}"),
+        // Questions about the past and about others have no answer after a restart.
+        format!("|s| s.avg(\"x\", \"2m\") > {limit}"),
         "|s| s.age > 45".to_string(),
         format!("|s| s.peers(\"zone\").count(|p| p.x > {limit}) >= 2"),
     ];
-    keys.push(format!("when: {}", whens[random.below(whens.len() as u64) as usize]));
+    let n_whens = if is_plain { 4 } else { whens.len() };
+    keys.push(format!("when: {}", whens[random.below(n_whens as u64) as usize]));
     if random.percent(40) {
         keys.push(format!("clear: |s| s.x < {}", limit - 1));
     }

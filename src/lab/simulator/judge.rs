@@ -99,7 +99,7 @@ impl Judge {
                 EventKind::Eased => event.level < firing.level,
                 EventKind::Recovered => event.reason.is_none(),
                 EventKind::Closed => event.reason.is_some(),
-                EventKind::Raised | EventKind::Reminded | EventKind::Stale => true,
+                EventKind::Raised | EventKind::Reminded | EventKind::Stale | EventKind::Flapping => true,
             };
             ensure(in_order, "an event says what changed, and only a close has a reason")?;
             (firing.level, firing.touched, firing.changed) = (event.level, index, step.time);
@@ -247,6 +247,6 @@ impl Judge {
     }
 }
 
-fn ensure(is_so: bool, what: &str) -> Result<(), String> {
+pub(super) fn ensure(is_so: bool, what: &str) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(format!("it must be that {what}")) }
 }

@@ -1,16 +1,16 @@
 //! Random stories: snapshots, edits of rules and routes, gaps, clock jumps, slow and dead receivers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::grammar::{NAMES, Pool};
 use super::random::Random;
 use crate::config::{Config, Fixed};
-use crate::engine::{Effects, Engine, Event, Input, Outcome, Settings};
+use crate::engine::{Books, Effects, Engine, Event, Input, Outcome, Settings, Suppressed};
 use crate::history::{Batch, Source};
 use crate::lab::bench::{Arrival, Bench};
-use crate::model::{Labels, Notification, Now, Snapshot, SubjectKey, Time, Value};
+use crate::model::{ChannelName, Labels, Notification, Now, Snapshot, SubjectKey, Time, Value};
 use crate::routing::Routing;
 use crate::rules::RuleSet;
 
@@ -34,6 +34,10 @@ pub(super) struct Step {
     pub(super) known: BTreeSet<Arc<str>>,
     pub(super) events: Vec<Event>,
     pub(super) notifications: Vec<(Notification, Time, bool)>,
+    /// Events that channels will not be told of.
+    pub(super) suppressed: Vec<Suppressed>,
+    /// The books after the step.
+    pub(super) books: BTreeMap<ChannelName, Books>,
 }
 
 impl Step {
@@ -72,17 +76,30 @@ pub(super) enum Telling {
 }
 
 pub(super) fn routings() -> Vec<Arc<Routing>> {
-    let texts = [
+    read(&[
         "routes: [{ to: [a, b] }]",
         "routes: [{ match: { level: \">=error\" }, to: [b], continue: true }, { to: [a] }]",
         "routes: [{ match: { rule: one }, to: [c] }, { to: [a], active: \"Mon-Sun 00:10-00:30\" }]",
         "routes: [{ match: { level: critical }, to: [a] }]",
-    ];
-    let routing = |text| {
+    ])
+}
+
+/// Routes that tell in groups; the first ones are as [`routings`] promises.
+pub(super) fn grouped_routings() -> Vec<Arc<Routing>> {
+    read(&[
+        "fallback: c\nroutes: [{ to: [a, b], group_by: [rule], group_wait: 10s, group_interval: 1m }]",
+        "routes: [{ match: { level: \">=error\" }, to: [b], continue: true }, { to: [a], group_by: [zone], group_wait: 0s, group_interval: 2m }]",
+        "routes: [{ match: { rule: one }, to: [c], group_by: [] }, { to: [a, b], group_by: [kind], group_interval: 30s, active: \"Mon-Sun 00:10-00:30\" }]",
+        "routes: [{ to: [a] }]",
+    ])
+}
+
+fn read(texts: &[&str]) -> Vec<Arc<Routing>> {
+    let routing = |text: &&str| {
         let config = Config::parse("larum.yaml", text, &Fixed::default()).unwrap();
         Arc::new(config.routing(super::CHANNELS.map(Into::into)))
     };
-    texts.into_iter().map(routing).collect()
+    texts.iter().map(routing).collect()
 }
 
 /// Writes a story. The last chapters switch alerting on and open all routes, so that everything owed must be told.
@@ -91,6 +108,7 @@ pub(super) fn write(
     pool: &Pool,
     routings: &[Arc<Routing>],
     with_clock_jumps: bool,
+    stale_after: Duration,
 ) -> Vec<Chapter> {
     let mut time = START;
     let mut wall_offset = 0;
@@ -108,7 +126,7 @@ pub(super) fn write(
             8..12 => Input::Routing(routings[random.below(routings.len() as u64) as usize].clone()),
             12..15 => Input::Alerting(random.percent(60)),
             15..17 => Input::Forget(subject(random)),
-            _ => Input::Batch(batch(random, time)),
+            _ => Input::Batch(batch(random, time, stale_after)),
         };
         chapters.push(Chapter { time, wall_offset, input });
     }
@@ -117,24 +135,35 @@ pub(super) fn write(
     chapters
 }
 
+/// When the engine is ended and another goes on from what was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Restarts {
+    Never,
+    /// Between two inputs, now and then; nobody misses the time.
+    AtOnce,
+    /// And some time passes before the next one begins.
+    AfterAWhile,
+}
+
 /// Tells a story to an engine. Gives all steps, and the engine as it is in the end.
-pub(super) fn tell(story: &[Chapter], seed: u64, telling: Telling) -> (Vec<Step>, Engine) {
+pub(super) fn tell(story: &[Chapter], seed: u64, telling: Telling, restarts: Restarts) -> (Vec<Step>, Engine) {
     let settings = Settings {
         seed,
         forget_after: Duration::from_secs(20 * 60),
         forget_firing_after: Duration::from_secs(3600),
         zone: jiff::tz::TimeZone::UTC,
         limits: crate::history::Limits::default(),
+        remembers: true,
     };
     let mut bench = Bench::new(settings, Now::at(START));
-    let mut receivers = Random::new(seed ^ 0xde11);
+    let (mut receivers, mut ends) = (Random::new(seed ^ 0xde11), Random::new(seed ^ 0x0ff));
     let (sender, arrivals) = std::sync::mpsc::channel();
     bench.deliver_by(Box::new(move |_| {
         let arrival = match (telling, receivers.below(10)) {
             (Telling::Unanswered | Telling::Overslept, _) => Arrival::Never,
             (Telling::Receivers, 0..5) => Arrival::After(Duration::ZERO, Outcome::Delivered),
             (Telling::Receivers, 5..8) => Arrival::After(secs(receivers.below(200)), Outcome::Delivered),
-            (Telling::Receivers, _) => Arrival::After(secs(receivers.below(300)), Outcome::Dead),
+            (Telling::Receivers, _) => Arrival::After(secs(receivers.below(300)), Outcome::dead()),
         };
         sender.send(arrival.clone()).unwrap();
         arrival
@@ -152,7 +181,9 @@ pub(super) fn tell(story: &[Chapter], seed: u64, telling: Telling) -> (Vec<Step>
         let notifications = effects.notifications.iter().map(ended).collect();
         let rules = Arc::new(engine.rules().clone());
         let known = known(engine);
-        steps.push(Step { time: effects.now.time, rules, known, events: effects.events, notifications });
+        let (suppressed, books) = (effects.suppressed, engine.books().clone());
+        let (time, events) = (effects.now.time, effects.events);
+        steps.push(Step { time, rules, known, events, notifications, suppressed, books });
     };
     let no_stop = || Ok::<(), std::convert::Infallible>(());
     for Chapter { time, wall_offset, input } in story {
@@ -162,6 +193,15 @@ pub(super) fn tell(story: &[Chapter], seed: u64, telling: Telling) -> (Vec<Step>
         }
         bench.set_wall_offset(*wall_offset);
         bench.feed(input.clone(), &mut observe);
+        let down = match restarts {
+            Restarts::Never => continue,
+            Restarts::AtOnce => Duration::ZERO,
+            // Whoever sends does not stand still meanwhile, so a short time: the next chapter comes when it comes.
+            Restarts::AfterAWhile => secs(ends.below(20)),
+        };
+        if ends.percent(15) {
+            assert_eq!(bench.restart(down, &mut observe), Vec::<String>::new());
+        }
     }
     let end = bench.now().time + AFTERMATH;
     match telling {
@@ -214,10 +254,10 @@ fn subject(random: &mut Random) -> SubjectKey {
     SubjectKey::new("k", random.pick(&["p", "q", "r", "s"]))
 }
 
-fn batch(random: &mut Random, now: Time) -> Batch {
+fn batch(random: &mut Random, now: Time, stale_after: Duration) -> Batch {
     let snapshots = (0..1 + random.below(3)).map(|_| snapshot(random, now)).collect();
     let complete = if random.percent(3) { vec!["k".into()] } else { Vec::new() };
-    Batch { source: Source { name: "simulator".into(), stale_after: secs(60) }, snapshots, complete }
+    Batch { source: Source { name: "simulator".into(), stale_after }, snapshots, complete }
 }
 
 fn snapshot(random: &mut Random, now: Time) -> Snapshot {

@@ -86,6 +86,10 @@ impl Set {
 
     /// The fresh subjects of a kind that have these labels; `""` is a label that is missing.
     pub(super) fn of_kind(evaluation: &Arc<Evaluation>, kind: Arc<str>, labels: Labels) -> Result<Set> {
+        let awaited = evaluation.ask(|world, _| world.awaits_any(&kind))?;
+        if awaited {
+            return Err(Stop::NoData { reason: NoData::SetAwaited { kind }, subject: None }.into_error());
+        }
         let (members, looked_at) = evaluation.ask(|world, now| {
             let chosen = choose(world, &kind, &labels);
             let looked_at = chosen.len();

@@ -19,7 +19,11 @@ pub(super) const TOPIC: Topic = Topic {
         Function { signature: "s.name", gives: "The subject's name.", no_data: "" },
         Function { signature: "s.kind", gives: "The subject's kind.", no_data: "" },
         Function { signature: "s.time", gives: "The time of its newest snapshot, in Unix seconds.", no_data: "" },
-        Function { signature: "s.age", gives: "Seconds since its newest snapshot.", no_data: "" },
+        Function {
+            signature: "s.age",
+            gives: "Seconds since its newest snapshot, of which only those count in which the engine ran.",
+            no_data: "It was not heard of since a restart.",
+        },
         Function {
             signature: "s.labels.region, s.labels[\"region\"]",
             gives: "The text of a label, `\"\"` where it is missing.",
@@ -175,8 +179,7 @@ fn register(engine: &mut Engine) {
         s.about(|subject| now.wall_of(subject.time).as_secs_f64())
     });
     method(engine, "get$age", |s: &mut Subject| {
-        let now = s.evaluation.now;
-        let age = s.about(|subject| now.time.since(subject.time).as_secs_f64())?;
+        let age = s.evaluation.ask_about(s.id, |world, now| world.age(s.id, now))?;
         s.evaluation.record(Some(s.id), || "age".into(), &Value::Number(age));
         Ok::<f64, Box<EvalAltResult>>(age)
     });
