@@ -244,11 +244,6 @@ impl Told {
         self.firing
     }
 
-    /// Whether a notification is on its way.
-    pub const fn is_in_flight(&self) -> bool {
-        self.in_flight.is_some()
-    }
-
     /// Whether there is nothing to remember: no cooldown, nothing told, nothing owed.
     pub fn is_blank(&self, now: Time, timing: Timing) -> bool {
         self.firing.is_none()
@@ -397,8 +392,14 @@ impl Told {
         !self.ends.is_empty()
     }
 
+    /// Whether the channel must be told something now: of an alert that fires, or an end.
+    pub fn is_due(&self, present: Option<Present>, now: Time, timing: Timing) -> bool {
+        let is_due = |present| matches!(self.decide(present, now, timing), Decision::Tell(_));
+        present.is_some_and(is_due) || self.has_due_ends()
+    }
+
     /// Whether ends could be sent now.
-    pub fn has_due_ends(&self) -> bool {
+    fn has_due_ends(&self) -> bool {
         self.in_flight.is_none() && !self.ends.is_empty()
     }
 
@@ -410,10 +411,9 @@ impl Told {
         std::mem::take(&mut self.ends).into_iter().map(|owed| owed.note).collect()
     }
 
-    /// The ends that wait for the notification on its way, with its id: for an alert that is no longer remembered.
-    pub fn take_waiting_ends(&mut self) -> Option<(NotificationId, Vec<OwedEnd>)> {
-        let id = self.in_flight.as_ref()?.id.clone();
-        (!self.ends.is_empty()).then(|| (id, std::mem::take(&mut self.ends)))
+    /// The ends that are owed, to be kept elsewhere: for an alert that is no longer remembered.
+    pub fn take_ends(&mut self) -> Vec<OwedEnd> {
+        std::mem::take(&mut self.ends)
     }
 
     /// A notification with these events of the alert is on its way.

@@ -191,9 +191,8 @@ impl Engine {
         effects: &mut Effects,
     ) {
         self.touch_alert(name, target, &alert);
-        for (channel, told) in std::mem::take(&mut alert.told) {
+        for (channel, mut told) in std::mem::take(&mut alert.told) {
             self.leave_group(&channel, &alert, name, target);
-            let mut told = told;
             let missed = told.give_up_missed();
             if let Some(rule) = self.rules.rules.get(name).cloned() {
                 self.suppress(&channel, &alert, &rule, missed, "no longer remembered", effects);
@@ -202,7 +201,7 @@ impl Engine {
                 self.send_ends(now, channel, told.due_ends(), effects);
                 continue;
             };
-            let ends = told.take_waiting_ends().map(|(_, ends)| ends).unwrap_or_default();
+            let ends = told.take_ends();
             let flight = self.flights.entry(share.id.clone()).or_insert_with(|| Flight::to(channel));
             flight.alerts.retain(|(rule, waits)| !(rule == name && waits == target));
             flight.loose += share.events;

@@ -16,7 +16,6 @@ use crate::model::{
 use crate::routing::Grouping;
 
 use super::id::hash;
-use super::state::timing;
 use super::{Alert, Effects, Engine, TargetId};
 
 /// Alerts of one message at most; further ones are told by further messages.
@@ -250,20 +249,6 @@ impl Engine {
             self.groups.remove(&key);
             self.touch_group(&key);
         }
-    }
-
-    /// What would be told of an alert to a grouped channel, and when: for those who ask what holds it back.
-    pub(super) fn is_due(
-        &self,
-        rule: &crate::rules::Rule,
-        told: &crate::alert::Told,
-        present: Option<crate::alert::Present>,
-        now: Now,
-    ) -> bool {
-        let decides = present.is_some_and(|present| {
-            matches!(told.decide(present, now.time, timing(rule)), crate::alert::Decision::Tell(_))
-        });
-        decides || told.has_due_ends()
     }
 }
 

@@ -54,7 +54,7 @@ impl Engine {
             let group = self.group_of_telling(&channel, &alert, routed);
             if let Some((key, grouping)) = group {
                 let member = (name.clone(), alert.subject.clone(), target.clone());
-                match self.is_due(&rule, &told, present, now) {
+                match told.is_due(present, now.time, timing(&rule)) {
                     true => self.wait_in_group(now, &key, grouping.as_deref(), member),
                     false => self.stop_waiting(&key, &member),
                 }
