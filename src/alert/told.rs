@@ -252,7 +252,8 @@ impl Told {
             && self.cooldown_until(timing).is_none_or(|until| until <= now)
     }
 
-    fn cooldown_until(&self, timing: Timing) -> Option<Time> {
+    /// Until when no firing notification follows, but for a higher level; it may be over.
+    pub fn cooldown_until(&self, timing: Timing) -> Option<Time> {
         self.cooldown.map(|cooldown| cooldown.started + timing.cooldown)
     }
 

@@ -7,12 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::collectors::Collectors;
 use super::delivery::Deliveries;
 use super::engine_thread::{Handle, Refused};
 use super::figures::Figures;
+use super::folder::Layout;
+use super::followers::Followers;
 use super::past;
 use super::problems::{Part, Problems};
 use crate::collect::COLLECTOR_KIND;
@@ -24,11 +28,11 @@ use crate::rules::check_unknown_fields;
 use crate::rules::{Rule, Scope};
 use crate::server::api::{
     AlertDto, AlertPageDto, AttemptCountsDto, ChannelDto, CollectorDto, DeliveryDetailDto, DeliveryDto, OutboxDto,
-    ProblemDto, RuleDto, RulesSummaryDto, StatusDto, SubjectDto,
+    ProblemDto, RuleDto, RulesSummaryDto, StatusDto, SubjectDto, WhyDto,
 };
 use crate::server::{
-    FiringQuery, Found, Intake, OutboxQuery, Overview, PastError, PushError, PushReceipt, Readiness, Unavailable, View,
-    overview,
+    FiringQuery, Followed, Found, Intake, OutboxQuery, Overview, PastError, PushError, PushReceipt, Readiness,
+    TooManyFollowers, Unavailable, View, WhyError, WhyQuery, overview,
 };
 use crate::store::{Delivery, DeliveryFilter, DeliveryState, Reader};
 
@@ -40,11 +44,15 @@ pub(super) struct Api {
     pub(super) engine: Handle<Engine>,
     pub(super) clock: Clock,
     pub(super) address: SocketAddr,
+    pub(super) layout: Arc<Layout>,
     pub(super) store: Arc<dyn Reader>,
     pub(super) figures: Arc<Figures>,
     pub(super) problems: Arc<Problems>,
-    pub(super) collectors: Arc<Collectors<Engine>>,
+    pub(super) collectors: Arc<Collectors>,
     pub(super) deliveries: Arc<Deliveries>,
+    pub(super) followers: Arc<Followers>,
+    /// Cancelled when requests are to end.
+    pub(super) serving: CancellationToken,
     /// The first look at the files is over, and what it found is in force.
     pub(super) loaded: Arc<AtomicBool>,
     /// Whether alerts are sent.
@@ -162,6 +170,10 @@ impl View for Api {
         Box::pin(self.ask(|engine, now| subject_documents(engine.world(), now)))
     }
 
+    fn follow(&self) -> Result<BoxStream<'static, Followed>, TooManyFollowers> {
+        self.followers.follow(self.serving.clone())
+    }
+
     fn channels(&self) -> BoxFuture<'_, Result<Vec<ChannelDto>, Unavailable>> {
         Box::pin(async move {
             let books = self.ask(|engine, _| engine.books().clone()).await?;
@@ -175,6 +187,10 @@ impl View for Api {
 
     fn delivery(&self, id: &str) -> BoxFuture<'_, Result<Option<DeliveryDetailDto>, Unavailable>> {
         Box::pin(self.show_delivery(id.into()))
+    }
+
+    fn why(&self, asked: WhyQuery) -> BoxFuture<'_, Result<WhyDto, WhyError>> {
+        Box::pin(self.explain(asked))
     }
 }
 
@@ -221,7 +237,7 @@ impl Seen {
 }
 
 impl Api {
-    fn ask<T: Send + 'static>(
+    pub(super) fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Engine, Now) -> T + Send + 'static,
     ) -> impl Future<Output = Result<T, Unavailable>> + Send + 'static {

@@ -22,9 +22,9 @@ use crate::history::Batch;
 use crate::model::Value;
 
 /// The collectors that run now.
-pub(super) struct Collectors<M> {
+pub(super) struct Collectors {
     group: Group,
-    engine: Handle<M>,
+    sink: Arc<dyn Sink>,
     clock: Clock,
     running: Mutex<BTreeMap<String, Running>>,
     takes_pushes: AtomicBool,
@@ -37,7 +37,7 @@ struct Running {
 }
 
 /// Passes go to the engine, and wait there for their place.
-struct ToEngine<M>(Handle<M>);
+pub(super) struct ToEngine<M>(pub(super) Handle<M>);
 
 impl<M: Machine> Sink for ToEngine<M> {
     fn deliver(&self, batch: Batch) -> BoxFuture<'_, ()> {
@@ -48,10 +48,10 @@ impl<M: Machine> Sink for ToEngine<M> {
     }
 }
 
-impl<M: Machine> Collectors<M> {
-    /// None runs yet.
-    pub(super) fn new(group: Group, engine: Handle<M>, clock: Clock) -> Collectors<M> {
-        Collectors { group, engine, clock, running: Mutex::default(), takes_pushes: AtomicBool::new(false) }
+impl Collectors {
+    /// None runs yet. Their passes go to `sink`.
+    pub(super) fn new(group: Group, sink: Arc<dyn Sink>, clock: Clock) -> Collectors {
+        Collectors { group, sink, clock, running: Mutex::default(), takes_pushes: AtomicBool::new(false) }
     }
 
     /// Starts what is new, stops what is no longer wanted, and starts anew what changed. Gives what cannot be started:
@@ -104,7 +104,7 @@ impl<M: Machine> Collectors<M> {
         tracing::debug!(collector = name, every = ?schedule.every, "collector started");
         let clock = self.clock.clone();
         let clock: collect::Clock = Arc::new(move || clock.now());
-        let (sink, stop) = (Arc::new(ToEngine(self.engine.clone())), stop.clone());
+        let (sink, stop) = (self.sink.clone(), stop.clone());
         let mut first = Some(first);
         self.group.start_until(format!("collector {name}"), Policy::Restart, stop, move |stop| {
             // A restart builds it anew: the old one may be what failed.

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::clock::Clock;
 use super::committer::{Step, Writer};
 use super::figures::Figures;
+use super::followers::Followers;
 use crate::engine::{Effects, Input};
 use crate::history::BatchReport;
 use crate::model::{Now, Time};
@@ -149,11 +150,25 @@ pub(super) fn queue<M: Machine>() -> (Handle<M>, Inbox<M>) {
 }
 
 /// Runs the engine until it is told to stop. Belongs on its own thread.
-pub(super) fn run<M: Machine>(mut machine: M, inbox: Inbox<M>, clock: &Clock, writer: &Writer, figures: &Figures) {
+pub(super) fn run<M: Machine>(
+    mut machine: M,
+    inbox: Inbox<M>,
+    clock: &Clock,
+    writer: &Writer,
+    figures: &Figures,
+    followers: &Followers,
+) {
     let step = |machine: &mut M, input, place, reply| {
+        let followed = match &input {
+            Input::Batch(batch) if followers.is_any() => Some(batch.clone()),
+            _ => None,
+        };
         let started = Instant::now();
         let effects = machine.step(clock.now(), input);
         figures.count_step(&effects, started.elapsed());
+        if let Some(batch) = followed {
+            followers.hand_out(effects.now, batch, &effects.report);
+        }
         writer.step(Step { effects: Arc::new(effects), place, reply });
     };
     loop {
@@ -226,7 +241,7 @@ mod tests {
             move || committer::run(Box::new(store), writes, &figures, |_| {})
         });
         let engine = std::thread::spawn(move || {
-            run(Counting::default(), inbox, &clock, &writer, &figures);
+            run(Counting::default(), inbox, &clock, &writer, &figures, &Followers::default());
             writer.stop();
         });
         Running { handle, engine, committer, store }

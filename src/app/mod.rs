@@ -16,10 +16,13 @@ mod clock;
 mod collectors;
 mod committer;
 mod delivery;
+mod dry_run;
 mod effects_log;
 mod engine_thread;
 mod figures;
 mod folder;
+mod followers;
+mod live;
 pub mod logging;
 mod outbox_api;
 mod own_state;
@@ -32,12 +35,16 @@ mod run;
 mod signals;
 mod tasks;
 mod watch;
+mod why;
 
+pub use crate::history::Recorder;
 pub use clock::Clock;
 pub use committer::Writer;
+pub use dry_run::{DryRun, dry_run, looks};
 pub use engine_thread::{Handle, Machine, Receipt, Refused, Stopped};
 pub use figures::{Counter, Figures};
 pub use folder::{Believed, Finding, Layout, Reading, Settling};
+pub use live::{LiveCollectors, StopSignal, block_on};
 pub use own_state::KIND as OWN_KIND;
 pub use problems::{FileHealth, Part, Problems};
 pub use project::read_config;
@@ -60,9 +67,10 @@ use crate::engine::{Effects, Engine, Input, Settings};
 use crate::model::{Now, Time};
 use crate::server::{self, AllowedHosts, Listener};
 use crate::store::{Memory, Reader, Store};
-use collectors::Collectors;
+use collectors::{Collectors, ToEngine};
 use delivery::Deliveries;
 use effects_log::EffectsLog;
+use followers::Followers;
 use own_state::OwnState;
 use project::Project;
 use reload::{Asked, Reload};
@@ -208,10 +216,12 @@ impl App {
         let (seed, clock) = (resume::seed(&*reader), resume::clock(&*reader)?);
         let (machine, missed) = resume::engine(&*reader, engine_settings(&config, seed), &clock)?;
 
+        let followers = Arc::<Followers>::default();
         let (engine, inbox) = engine_thread::queue::<Engine>();
         let (writer, writes) = committer::queue();
         // Collectors begin at once, while the rules are compiled.
-        let collectors = Arc::new(Collectors::new(collecting.clone(), engine.clone(), clock.clone()));
+        let to_engine = Arc::new(ToEngine(engine.clone()));
+        let collectors = Arc::new(Collectors::new(collecting.clone(), to_engine, clock.clone()));
         collectors.reconcile(&config.collectors, layout.config_name());
 
         let transport = Transport::new(Arc::new(Stdout::new())).map_err(Error::Transport)?;
@@ -245,8 +255,9 @@ impl App {
         judging
             .thread("engine", ENGINE_STACK, {
                 let (clock, writer, figures) = (clock.clone(), writer.clone(), figures.clone());
+                let followers = followers.clone();
                 move || {
-                    engine_thread::run(machine, inbox, &clock, &writer, &figures);
+                    engine_thread::run(machine, inbox, &clock, &writer, &figures, &followers);
                     Ok(())
                 }
             })
@@ -264,6 +275,7 @@ impl App {
             }
         });
 
+        let api_layout = layout.clone();
         let reload = Arc::new(Reload {
             project: Arc::new(Mutex::new(Project::new(layout.clone(), problems.clone(), config.clone(), texts))),
             layout,
@@ -299,11 +311,14 @@ impl App {
             engine: engine.clone(),
             clock: clock.clone(),
             address,
+            layout: api_layout,
             store: reader.clone(),
             figures: figures.clone(),
             problems: problems.clone(),
             collectors,
             deliveries: deliveries.clone(),
+            followers,
+            serving: edge.token().clone(),
             loaded,
             alerting,
         });

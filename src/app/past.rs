@@ -167,7 +167,7 @@ fn transitions(store: &dyn Reader, firing: &Firing) -> Result<Vec<TransitionDto>
     Ok(documents.collect())
 }
 
-fn notification(delivery: Delivery, firing: &FiringId) -> AlertNotificationDto {
+pub(super) fn notification(delivery: Delivery, firing: &FiringId) -> AlertNotificationDto {
     let Delivery { notification, state, attempts: n_attempts, newest_attempts, .. } = delivery;
     let occasion = match &notification.occasion {
         Occasion::Alert => "alert",

@@ -33,7 +33,7 @@ pub(super) struct Reload {
     pub(super) engine: Handle<Engine>,
     pub(super) clock: Clock,
     pub(super) writer: Writer,
-    pub(super) collectors: Arc<Collectors<Engine>>,
+    pub(super) collectors: Arc<Collectors>,
     pub(super) deliveries: Arc<Deliveries>,
     /// Where workers of channels live.
     pub(super) delivery_group: Group,

@@ -19,25 +19,25 @@ pub(super) struct AlertsArgs {
     /// One alert with its history: its id, or as much of it as no other begins with
     #[arg(value_name = "ID", conflicts_with_all = ["all", "rule", "kind", "name", "level"])]
     id: Option<String>,
-    /// What ended, too; newest first
+    /// Also those that ended, newest first
     #[arg(long)]
     all: bool,
-    /// Of these, what fired since then: `7d`, `2026-11-21T10:00:00Z`
+    /// With --all, only what fired since then: `7d`, `2026-11-21T10:00:00Z`
     #[arg(long, requires = "all", value_name = "TIME")]
     since: Option<String>,
-    /// Of this rule
+    /// Only those of this rule
     #[arg(long)]
     rule: Option<String>,
-    /// Of subjects of this kind
+    /// Only those of subjects of this kind
     #[arg(long)]
     kind: Option<String>,
-    /// Of the subject with this name
+    /// Only those of subjects with this name
     #[arg(long)]
     name: Option<String>,
-    /// At this level
+    /// Only those at this level: info, warning, error or critical
     #[arg(long)]
     level: Option<Level>,
-    /// How many at most
+    /// Show so many at most
     #[arg(long, default_value_t = 100, value_name = "N")]
     limit: usize,
     /// How they are written

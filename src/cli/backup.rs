@@ -30,7 +30,7 @@ pub(super) fn run(args: &BackupArgs, project: &ProjectArgs, ui: &mut Ui) -> Resu
 }
 
 /// The settings of a project, for its data folder: its rules and channels may be as broken as they like.
-fn read_config(project: &ProjectArgs, ui: &mut Ui) -> Result<Config, Error> {
+pub(super) fn read_config(project: &ProjectArgs, ui: &mut Ui) -> Result<Config, Error> {
     let (project, mut problems) = Project::read(&project.dir, project.config.as_deref());
     problems.retain(|problem| !["rules", "channels"].iter().any(|folder| problem.file.starts_with(folder)));
     let config = project.parse_config().map_err(|more| problems.extend(more)).ok();
@@ -42,7 +42,7 @@ fn read_config(project: &ProjectArgs, ui: &mut Ui) -> Result<Config, Error> {
 }
 
 /// A size for people.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..0x10_0000 => format!("{:.1} KiB", bytes as f64 / 1024.0),
         _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),

@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Args)]
 pub(super) struct DaemonArgs {
     /// Ask the daemon that runs there too, for what only a running one knows
-    #[arg(long, env = "LARUM_URL", value_name = "URL")]
+    #[arg(long, env = "LARUM_URL", hide_env_values = true, value_name = "URL")]
     pub(super) url: Option<String>,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct DaemonArgs {
 #[derive(Clone, Debug, Args)]
 pub(super) struct ClientArgs {
     /// Where the daemon listens (default: `listen` of the project folder)
-    #[arg(long, env = "LARUM_URL", value_name = "URL")]
+    #[arg(long, env = "LARUM_URL", hide_env_values = true, value_name = "URL")]
     pub(super) url: Option<String>,
 }
 
@@ -62,6 +62,11 @@ impl Daemon {
             listen.set_ip(loopback);
         }
         Daemon::at(&format!("http://{listen}"))
+    }
+
+    /// Its address.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// What it answers to a question. `path` is made of plain characters; parameters may be anything.

@@ -4,15 +4,21 @@ mod alerts;
 mod backup;
 mod channels;
 mod check;
+mod completions;
 mod daemon;
+mod definitions;
+mod dry_run;
 mod error;
 mod init;
+mod man;
 mod outbox;
+mod record;
 mod replay;
 mod rules;
 mod run;
 mod test;
 mod ui;
+mod why;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,7 +31,11 @@ pub use ui::{Captured, Ui};
 
 use crate::diagnostic::{self, Severity};
 
-/// An alerting engine whose rules are scripts: try a rule before it can wake anybody.
+/// An alerting engine whose rules are scripts: try a rule before it can wake anybody
+///
+/// A project is a folder with rules/ (Rhai scripts, and their tests), channels/ (who is told, one file each) and larum.yaml
+/// (what is watched, who gets what; all of it optional). `larum init DIR` makes one to start from; then `test`, `replay` and
+/// `run` work in it.
 #[derive(Debug, Parser)]
 #[command(name = "larum", version, max_term_width = 100)]
 #[command(
@@ -40,6 +50,7 @@ struct Cli {
 
 /// Which project a command is about.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Project")]
 pub(crate) struct ProjectArgs {
     /// The project folder: larum.yaml, rules/ and channels/
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
@@ -62,28 +73,86 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon: collect, judge, tell
+    ///
+    /// Watches what larum.yaml names (without it, this host every ten seconds), takes pushes, evaluates the rules and tells
+    /// the channels. A saved edit is in force at once; a broken one changes nothing, and is told. What is open, told and
+    /// owed is kept in the data folder, which one daemon at a time uses. SIGINT and SIGTERM end it.
     Run(run::RunArgs),
     /// Show what fires, what fired, and who was told of it
+    ///
+    /// Asks a running daemon. Without an id, the alerts that are open, and with --all those that ended too. With an id, or as
+    /// much of it as no other begins with, one alert's history: its states, every attempt at every channel, and why a channel
+    /// was not told.
     Alerts(alerts::AlertsArgs),
     /// Name the channels, or send one a sample notification
+    ///
+    /// A channel is a file in channels/; its name is the file's without `.yaml`.
     Channels(channels::ChannelsArgs),
-    /// Validate settings, rules and channels: all problems at once, with source lines
+    /// Validate settings, rules, their tests and channels: all problems at once, with source lines
+    ///
+    /// Nothing is run and nobody is told. Exits with 3 where there is an error; warnings alone are no failure. Editors take
+    /// `--format short` or `json`, and `--stdin-file` for a buffer that is not saved. JSON has for each problem `severity`,
+    /// `code` (file, settings, channel, rule, test, unused, daemon), `file` (in the project folder), `path` (absolute),
+    /// `line`, `column`, `end_line` and `end_column` (characters from 1; the end is the place after the last one),
+    /// `message`, `hint` and `source_line`.
     Check(check::CheckArgs),
+    /// Collect now and judge, send nothing, and say what would be told to whom, and what holds it back
+    ///
+    /// Runs the collectors of larum.yaml as often as they need to, or for as long as --for says. It needs no daemon, and sees
+    /// no pushes.
+    DryRun(dry_run::DryRunArgs),
     /// Make a project folder to start from
+    ///
+    /// With rules, their tests, a channel that prints, and a recording of an hour with an incident in it to replay. A folder
+    /// that is there already must be empty.
     Init(init::InitArgs),
     /// See what is owed to channels, and try it again or give it up
+    ///
+    /// Asks a running daemon. A notification that cannot be delivered is tried again for a day (`retry` in larum.yaml), then
+    /// given up: its state is `dead`.
     Outbox(outbox::OutboxArgs),
     /// Run rule tests on a virtual clock
+    ///
+    /// Tests stand in rules/**/*.test.rhai and drive the daemon's own engine, from snapshot to the exact request that a
+    /// channel would send. A failure shows the time line of the alert. Exits with 4 where a test failed, or nothing was
+    /// tested.
     Test(test::TestArgs),
+    /// Write snapshots down as they are taken, for `replay`
+    ///
+    /// Follows the daemon where one answers at `listen` of the project folder; else runs the collectors of larum.yaml itself.
+    /// Ctrl-C ends it well.
+    Record(record::RecordArgs),
     /// Run the rules over a recording in virtual time: who would have been told of what
+    ///
+    /// A recording is snapshots as JSON Lines: one object a line with `time`, `kind`, `name`, `labels` and `fields`, as they
+    /// are pushed. A line that cannot be used is named, and the rest goes on. Nobody is told.
     Replay(replay::ReplayArgs),
     /// Name the rules, and what they judge
+    ///
+    /// As they are in the files; with --url as a running daemon has them: who takes part, what fires, and which fail.
     Rules(rules::RulesArgs),
+    /// Say why a rule fires on something, or not: each value, timer, route and delivery
+    ///
+    /// Asks a running daemon, or a recording at a time of it. Without a subject all of them, the nearest to firing first.
+    Why(why::WhyArgs),
     /// Copy the data to a file, while the daemon runs on
     ///
     /// The copy is one file, checked: alerts, notifications, what they came to, the engine's state. `run` starts from it
     /// where it stands as `larum.db` in an empty data folder (`data/larum.db`).
     Backup(backup::BackupArgs),
+    /// Write what scripts can call: a reference, and definition files for editors
+    ///
+    /// With --output DIR, DIR/reference.md has every key and function with its unit, what it needs and when there is no data,
+    /// and DIR/definitions/*.d.rhai the same for Rhai's language servers. Without, the reference is printed.
+    Definitions(definitions::DefinitionsArgs),
+    /// Print the completions of a shell
+    ///
+    /// For bash: larum completions bash > ~/.local/share/bash-completion/completions/larum
+    Completions(completions::CompletionsArgs),
+    /// Print or write man pages
+    ///
+    /// To read one: larum man | man -l -. To install all: larum man --output ~/.local/share/man/man1
+    Man(man::ManArgs),
 }
 
 /// Parses the command line, runs the command, and gives the exit code.
@@ -96,10 +165,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args, &project, ui),
         Command::Check(args) => check::run(&args, &project, ui),
+        Command::Completions(args) => completions::run(&args, ui),
+        Command::Definitions(args) => definitions::run(&args, ui),
+        Command::DryRun(args) => dry_run::run(&args, &project, ui),
+        Command::Why(args) => why::run(&args, &project, ui),
         Command::Init(args) => init::run(&args, ui),
+        Command::Man(args) => man::run(&args, ui),
         Command::Outbox(args) => outbox::run(&args, &project, ui),
         Command::Test(args) => test::run(&args, &project, ui),
         Command::Replay(args) => replay::run(&args, &project, ui),
+        Command::Record(args) => record::run(&args, &project, ui),
         Command::Alerts(args) => alerts::run(&args, &project, ui),
         Command::Channels(args) => channels::run(&args, &project, ui),
         Command::Rules(args) => rules::run(&args, &project, ui),

@@ -27,7 +27,7 @@ enum OutboxCommand {
         /// Only those for this channel
         #[arg(long, value_name = "NAME")]
         channel: Option<String>,
-        /// How many at most
+        /// Show so many at most
         #[arg(long, default_value_t = 100, value_name = "N")]
         limit: usize,
         /// How the list is written

@@ -1,29 +1,56 @@
 //! `larum replay`: runs the rules over a recording in virtual time.
 
-use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, BufReader};
-use std::path::PathBuf;
-use std::time::Duration;
+mod difference;
+mod document;
+mod page;
+mod progress;
+mod totals;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
 use super::{Error, Kind, ProjectArgs, Ui, load};
-use crate::lab::replay::{Happening, Options, Summary, replay};
+use crate::diagnostic::{self, Severity};
+use crate::lab::Project;
+use crate::lab::replay::against::against;
+use crate::lab::replay::{Bound, Happening, Options, Recording, Summary, end_of, replay, revision};
 use crate::model::{Time, duration};
+use document::Document;
+use page::{Page, clock};
+use progress::Progress;
 
 /// Broken lines that are named; the rest is counted.
 const MAX_BAD_LINES: usize = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// The recording: snapshots as JSON Lines; `-` is standard input
+    /// The recording: snapshots as JSON Lines, gzip or not; `-` is standard input
     file: PathBuf,
+    /// Let rules judge from here on; what came before only fills history. A time, a date, or how long before the end of
+    /// the recording: `24h`
+    #[arg(long, value_name = "TIME")]
+    from: Option<Bound>,
+    /// Leave out what comes later. A time, a date (its beginning), or how long before the end of the recording
+    #[arg(long, value_name = "TIME")]
+    until: Option<Bound>,
+    /// Compare with the rules, channels and settings of another folder, or of a commit (`git:HEAD~1`): that is the old
+    /// side, the project folder is the edited new one. Tells which notifications the edit adds, loses, moves and changes
+    #[arg(long, value_name = "DIR|git:REV")]
+    against: Option<String>,
+    /// With --against: end with exit code 1 where anything differs
+    #[arg(long, requires = "against")]
+    exit_code: bool,
     /// How it is written
     #[arg(long, value_enum, default_value_t)]
     format: ReplayFormat,
-    /// After how long without a snapshot a subject is stale: a recording does not say it
+    /// Only the totals: no time line, no progress bar
+    #[arg(long, short)]
+    quiet: bool,
+    /// After how long without a snapshot a subject is stale, where the recording does not say it
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     stale_after: Duration,
 }
@@ -33,122 +60,174 @@ enum ReplayFormat {
     /// The time line of events and notifications, with totals.
     #[default]
     Text,
+    /// One document: summary, events, notifications.
+    Json,
     /// The notification log: one JSON object for each notification.
     Jsonl,
 }
 
 pub(super) fn run(args: &ReplayArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<(), Error> {
+    let folder = &project.dir;
     let (_, project) = load(project, ui)?;
-    let zone = project.settings.zone.clone();
-    let options = Options { stale_after: args.stale_after };
-    let mut n_bad_lines = 0;
+    let options = options(args, &project)?;
+    let old = args.against.as_ref().map(|old| load_old(old, folder, ui)).transpose()?;
+    let recording = open(args)?;
+    if let Some(old) = old {
+        return compare(args, recording, &old, &project, &options, ui);
+    }
     let name = args.file.display().to_string();
-    let ui = RefCell::new(ui);
-    let mut tell = |happening: Happening<'_>| -> io::Result<()> {
-        let mut ui = ui.borrow_mut();
-        match (happening, args.format) {
-            (Happening::BadLine(number, reason), _) => {
-                n_bad_lines += 1;
-                if n_bad_lines <= MAX_BAD_LINES {
-                    ui.note(format_args!("{name}:{number}: {reason}"));
-                }
-                Ok(())
-            }
-            (Happening::Fault(fault), _) => {
-                ui.note(format_args!("rule `{}` on {}: {}", fault.rule, fault.subject, fault.fault.message));
-                Ok(())
-            }
-            (Happening::Event(_), ReplayFormat::Jsonl) => Ok(()),
-            (Happening::Sent(sent), ReplayFormat::Jsonl) => ui.line(serde_json::to_string(&sent.body())?),
-            (Happening::Event(event), ReplayFormat::Text) => {
-                let reason = event.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-                ui.line(format_args!(
-                    "{}  {:<10}{reason} {:<8} {} {}: {}",
-                    clock(event.time, &zone),
-                    event.kind,
-                    event.level,
-                    event.rule,
-                    event.subject,
-                    event.message
-                ))
-            }
-            (Happening::Sent(sent), ReplayFormat::Text) => {
-                let time = clock(sent.notification.time, &zone);
-                ui.line(format_args!("{time}    -> {}: {}", sent.notification.channel, sent.message.title))?;
-                match &sent.request {
-                    Ok(_) => Ok(()),
-                    Err(error) => ui.line(format_args!("{time}       it cannot be told: {error}")),
-                }
-            }
-        }
-    };
-    let replayed = match args.file.to_str() {
-        Some("-") => replay(io::stdin().lock(), &project, &options, &mut tell),
-        _ => {
-            let file = File::open(&args.file).map_err(|error| {
-                let error = anyhow::Error::new(error).context(format!("cannot read `{}`", args.file.display()));
-                Error::new(Kind::Failure, error)
-            })?;
-            replay(BufReader::with_capacity(1 << 20, file), &project, &options, &mut tell)
-        }
-    };
-    let ui = ui.into_inner();
-    let summary = replayed.map_err(|error| {
-        let error = anyhow::Error::new(error).context(format!("the replay of `{}` broke off", args.file.display()));
-        Error::new(Kind::Failure, error)
-    })?;
-    if n_bad_lines > MAX_BAD_LINES {
-        ui.note(format_args!("{name}: and {} more lines that cannot be used", n_bad_lines - MAX_BAD_LINES));
-    }
-    if summary.span.is_none() && summary.bad_lines > 0 {
-        let message = format!("no line of `{name}` is a snapshot");
-        let hint = "a recording has one JSON object a line, with `time`, `kind`, `name` and `fields`";
-        return Err(Error::message(Kind::Failure, message).with_hint(hint));
-    }
-    if summary.span.is_none() {
-        ui.note(format_args!("{name}: the recording has no snapshot that can be used"));
-    }
+    let began = Instant::now();
+    let progress = Progress::of(&recording, ui.is_watched() && !args.quiet && args.format == ReplayFormat::Text);
+    let mut page = Page::new(ui, progress, &name);
+    let mut document = Document::default();
+    let zone = project.settings.zone.clone();
+    let replayed = replay(recording, &project, &options, &mut |happening| match (happening, args.format) {
+        (Happening::BadLine(number, reason), _) => page.bad_line(number, reason),
+        (Happening::Fault { fault, file }, _) => page.fault(fault, file),
+        (Happening::Progress { snapshots, time }, _) => page.proceed(snapshots, time, &zone),
+        (Happening::Event { event, already }, ReplayFormat::Json) => document.event(event, already),
+        (Happening::Sent(told), ReplayFormat::Json) => document.notification(&told),
+        (Happening::Sent(told), ReplayFormat::Jsonl) => page.line(&document::log_line(&told)?),
+        (Happening::Event { event, already }, ReplayFormat::Text) if !args.quiet => page.event(event, already, &zone),
+        (Happening::Sent(told), ReplayFormat::Text) => page.sent(&told, &zone),
+        (Happening::Event { .. }, ReplayFormat::Text | ReplayFormat::Jsonl) => Ok(()),
+    });
+    page.close()?;
+    let summary = replayed.map_err(|error| broke_off(&args.file, error))?;
+    check_span(&summary, &options, &name, &zone, ui)?;
     match args.format {
-        ReplayFormat::Text => tell_summary(&summary, &zone, ui),
+        ReplayFormat::Text => totals::tell(&summary, &options, began.elapsed(), &zone, ui),
+        ReplayFormat::Json => Ok(document.write(&summary, began.elapsed(), ui)?),
         ReplayFormat::Jsonl => Ok(()),
     }
 }
 
-fn tell_summary(summary: &Summary, zone: &TimeZone, ui: &mut Ui) -> Result<(), Error> {
-    if let Some((first, last)) = summary.span {
-        ui.line(format_args!(
-            "\n{} to {} ({}): {} snapshots, {} evaluations",
-            clock(first, zone),
-            clock(last, zone),
-            duration::format(last.since(first)),
-            summary.snapshots,
-            summary.evaluations
-        ))?;
+/// Replays over two projects, and tells what differs.
+fn compare(
+    args: &ReplayArgs,
+    recording: Recording,
+    old: &Project,
+    new: &Project,
+    options: &Options,
+    ui: &mut Ui,
+) -> Result<(), Error> {
+    let (name, zone) = (args.file.display().to_string(), &new.settings.zone);
+    let progress = Progress::of(&recording, ui.is_watched() && !args.quiet && args.format == ReplayFormat::Text);
+    let mut page = Page::new(ui, progress, &name);
+    let compared = against(recording, old, new, options, &mut |happening| match happening {
+        Happening::BadLine(number, reason) => page.bad_line(number, reason),
+        Happening::Fault { fault, file } => page.fault(fault, file),
+        Happening::Progress { snapshots, time } => page.proceed(snapshots, time, zone),
+        Happening::Event { .. } | Happening::Sent(_) => Ok(()),
+    });
+    page.close()?;
+    let comparison = compared.map_err(|error| broke_off(&args.file, error))?;
+    check_span(&comparison.new, options, &name, zone, ui)?;
+    match args.format {
+        ReplayFormat::Text => difference::tell(&comparison, args.quiet, zone, ui)?,
+        ReplayFormat::Json => difference::write_json(&comparison, ui)?,
+        ReplayFormat::Jsonl => difference::write_jsonl(&comparison, ui)?,
     }
-    if summary.passed_over > 0 {
-        ui.line(format_args!(
-            "{} snapshots were passed over: equal to, or older than, the newest of their subject",
-            summary.passed_over
-        ))?;
+    match args.exit_code && !comparison.tally.is_same() {
+        true => Err(Error::told(Kind::Failure)),
+        false => Ok(()),
     }
-    if summary.bad_lines > 0 {
-        ui.line(format_args!("{} of {} lines could not be used", summary.bad_lines, summary.lines))?;
-    }
-    let head = ["RULE", "RAISED", "RECOVERED", "CLOSED", "NOTIFICATIONS"];
-    let rows = |name: &str, totals: &crate::lab::replay::Totals| {
-        let numbers = [totals.raised, totals.recovered, totals.closed, totals.notifications];
-        std::iter::once(name.to_string()).chain(numbers.map(|number| number.to_string())).collect::<Vec<_>>()
-    };
-    ui.line("")?;
-    ui.table(&head, &summary.rules.iter().map(|(rule, totals)| rows(rule.as_str(), totals)).collect::<Vec<_>>())?;
-    ui.line("")?;
-    let head = ["CHANNEL", "RAISED", "RECOVERED", "CLOSED", "NOTIFICATIONS"];
-    let channels = summary.channels.iter().map(|(channel, totals)| rows(channel.as_str(), totals));
-    ui.table(&head, &channels.collect::<Vec<_>>())?;
-    Ok(())
 }
 
-/// A time on the clock of the configured zone, to the second.
-fn clock(time: Time, zone: &TimeZone) -> String {
-    time.to_jiff().to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+/// Loads the old side of a comparison.
+fn load_old(old: &str, folder: &Path, ui: &mut Ui) -> Result<Project, Error> {
+    let (files, mut problems) = match old.strip_prefix("git:") {
+        Some(revision) => revision::read(folder, revision).map_err(|error| Error::new(Kind::Failure, error))?,
+        None => crate::config::Project::read(Path::new(old), None),
+    };
+    let loaded = Project::load(&files);
+    if let Err(found) = &loaded {
+        problems.extend(found.iter().cloned());
+    }
+    // What may be better in the old side is of no interest any more.
+    problems.retain(|problem| problem.severity == Severity::Error);
+    match loaded {
+        Ok(project) if problems.is_empty() => Ok(project),
+        _ => {
+            ui.note(diagnostic::render_all(&problems, ui.err_colour()).trim_end());
+            let message = format!("the old side (`{old}`) cannot be replayed: the problems above are its own");
+            Err(Error::message(Kind::Problems, message))
+        }
+    }
+}
+
+/// What the arguments come to. The end of the recording is looked up where a time is counted back from it.
+fn options(args: &ReplayArgs, project: &Project) -> Result<Options, Error> {
+    let zone = &project.settings.zone;
+    let mut known_end: Option<Time> = None;
+    let mut end = || -> Result<Time, Error> {
+        if let Some(end) = known_end {
+            return Ok(end);
+        }
+        if is_piped(args) {
+            let message =
+                "a duration is counted back from the end of the recording, which a pipe does not tell before it ends";
+            return Err(Error::message(Kind::Usage, message).with_hint("give a time, or write the recording to a file"));
+        }
+        let end = end_of(&args.file, project.limits).map_err(|error| cannot_read(&args.file, error))?;
+        let end = end.ok_or_else(|| {
+            let message = format!("no line at the end of `{}` is a snapshot with a time", args.file.display());
+            Error::message(Kind::Failure, message).with_hint("give --from and --until as times")
+        })?;
+        Ok(*known_end.insert(end))
+    };
+    let from = args.from.as_ref().map(|from| from.resolve(zone, &mut end)).transpose()?;
+    let until = args.until.as_ref().map(|until| until.resolve(zone, &mut end)).transpose()?;
+    if let (Some(from), Some(until)) = (from, until)
+        && from >= until
+    {
+        let message = format!("--from ({from}) is not before --until ({until}), so there is nothing to judge");
+        return Err(Error::message(Kind::Usage, message));
+    }
+    let words = match args.format {
+        ReplayFormat::Text => !args.quiet,
+        ReplayFormat::Json | ReplayFormat::Jsonl => true,
+    };
+    Ok(Options { stale_after: args.stale_after, from, until, words })
+}
+
+fn is_piped(args: &ReplayArgs) -> bool {
+    args.file.as_os_str() == "-" || std::fs::metadata(&args.file).is_ok_and(|metadata| !metadata.is_file())
+}
+
+fn open(args: &ReplayArgs) -> Result<Recording, Error> {
+    match args.file.to_str() {
+        Some("-") => Ok(Recording::of(io::stdin())),
+        _ => Recording::open(&args.file).map_err(|error| cannot_read(&args.file, error)),
+    }
+}
+
+fn cannot_read(file: &Path, error: io::Error) -> Error {
+    Error::new(Kind::Failure, anyhow::Error::new(error).context(format!("cannot read `{}`", file.display())))
+}
+
+fn broke_off(file: &Path, error: io::Error) -> Error {
+    let error = anyhow::Error::new(error).context(format!("the replay of `{}` broke off", file.display()));
+    Error::new(Kind::Failure, error)
+}
+
+/// Says where nothing was judged. A recording of which no line can be used is a failure.
+fn check_span(summary: &Summary, options: &Options, name: &str, zone: &TimeZone, ui: &mut Ui) -> Result<(), Error> {
+    match (summary.span, summary.judged_from) {
+        (None, _) if summary.lines > 0 && summary.bad_lines == summary.lines => {
+            let message = format!("no line of `{name}` is a snapshot");
+            let hint = "a recording has one JSON object a line, with `time`, `kind`, `name` and `fields`";
+            return Err(Error::message(Kind::Failure, message).with_hint(hint));
+        }
+        (None, _) if summary.lines > summary.bad_lines => {
+            ui.note(format_args!("{name}: the recording begins after --until: nothing was judged"));
+        }
+        (None, _) => ui.note(format_args!("{name}: the recording has no snapshot that can be used")),
+        (Some((_, last)), None) => {
+            let (last, from) = (clock(last, zone), clock(options.from.unwrap_or(last), zone));
+            ui.note(format_args!("{name}: the recording ends at {last}, before --from ({from}): nothing was judged"));
+        }
+        (Some(_), Some(_)) => {}
+    }
+    Ok(())
 }

@@ -1,16 +1,22 @@
 //! `larum test`: runs rule tests on a virtual clock.
 
+mod coverage;
+mod junit;
+mod mutate;
+
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anstyle::AnsiColor;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Error, Format, Kind, ProjectArgs, Ui, load};
+use super::{Error, Kind, ProjectArgs, Ui, load};
 use crate::lab::rule_test::{self, FileReport};
+use crate::rules::trace::Coverage;
 
 /// How deep folders are looked through for tests.
 const MAX_DEPTH: usize = 8;
@@ -23,36 +29,112 @@ pub(super) struct TestArgs {
     /// Only tests whose names contain this text
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// How many tests run at once [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
     /// How results are written
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: TestFormat,
+    /// Write the results to this file too, as JUnit's XML: what CI systems read
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Show which conditions of the rules were never true, never false or never without data
+    #[arg(long)]
+    coverage: bool,
+    /// Fail where the conditions gave fewer of their answers (true and false each) than this, in percent
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    min_coverage: Option<u8>,
+    /// Change the rules in small ways, one at a time, and list the changes that no test notices
+    #[arg(long)]
+    mutate: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum TestFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: everything.
+    Json,
+    /// For CI systems: JUnit's XML.
+    Junit,
 }
 
 pub(super) fn run(args: &TestArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<(), Error> {
     let (files, project) = load(project, ui)?;
-    let project = Arc::new(project);
-    let tests = if args.paths.is_empty() { files.tests } else { read(&args.paths)? };
+    let coverage = (args.coverage || args.min_coverage.is_some()).then(|| Arc::new(Coverage::default()));
+    let project = match &coverage {
+        Some(coverage) => {
+            let (project, problems) = project.counted(coverage);
+            for (file, problem) in problems {
+                ui.note(format_args!("{file}: its conditions are not counted: {problem}"));
+            }
+            Arc::new(project)
+        }
+        None => Arc::new(project),
+    };
+    let tests = if args.paths.is_empty() { files.tests.clone() } else { read(&args.paths)? };
+    let filter = args.filter.as_deref();
+    let jobs = args.jobs.unwrap_or_else(rule_test::default_jobs);
     let mut reports = Vec::new();
-    for (file, text) in &tests {
-        let report = rule_test::run(file, text, &project, args.filter.as_deref());
-        if args.format == Format::Text && (report.n_passed() + report.n_failed() > 0 || args.filter.is_none()) {
+    rule_test::run_files(&tests, &project, filter, jobs, |report| {
+        if args.format == TestFormat::Text && (report.n_passed() + report.n_failed() > 0 || filter.is_none()) {
             tell(&report, ui)?;
         }
         reports.push(report);
-    }
+        Ok::<(), Error>(())
+    })?;
     let n_passed: usize = reports.iter().map(FileReport::n_passed).sum();
     let n_failed: usize = reports.iter().map(FileReport::n_failed).sum();
+    let covered = coverage.map(|coverage| coverage.report());
+    let mutation = (args.mutate && n_failed == 0 && n_passed > 0)
+        .then(|| mutate::run(&files, &project, &reports, &tests, jobs, ui));
     match args.format {
-        Format::Text => ui.line(format_args!("{n_passed} passed, {n_failed} failed"))?,
-        Format::Json => ui.line(json!({ "passed": n_passed, "failed": n_failed, "files": reports }))?,
+        TestFormat::Text => {
+            ui.line(format_args!("{n_passed} passed, {n_failed} failed"))?;
+            if let Some(covered) = covered.as_ref().filter(|_| args.coverage) {
+                coverage::tell(covered, &files.rules, ui)?;
+            }
+            if let Some(mutation) = &mutation {
+                mutate::tell(mutation, ui)?;
+            }
+            if args.mutate && mutation.is_none() {
+                ui.note("the rules were not changed: first all tests must pass");
+            }
+        }
+        TestFormat::Json => {
+            let mut document = json!({ "passed": n_passed, "failed": n_failed, "files": reports });
+            if let Some(covered) = &covered {
+                document["coverage"] = json!({ "percent": coverage::percent(covered), "rules": covered });
+            }
+            if let Some(mutation) = &mutation {
+                document["mutation"] = json!(mutation);
+            }
+            ui.line(document)?;
+        }
+        TestFormat::Junit => ui.text(&junit::document(&reports))?,
+    }
+    if let Some(path) = &args.junit {
+        fs::write(path, junit::document(&reports)).map_err(|error| {
+            let error = anyhow::Error::new(error).context(format!("cannot write `{}`", path.display()));
+            Error::new(Kind::Failure, error).with_hint("is there such a folder, and may it be written to?")
+        })?;
     }
     if n_failed > 0 {
         return Err(Error::told(Kind::TestFailed));
     }
     let nothing = |what: String| Error::message(Kind::TestFailed, what);
     // A file without a test is a slip, but for a filter.
-    let empty = reports.iter().find(|report| report.tests.is_empty() && args.filter.is_none());
-    match (n_passed, empty, &args.filter) {
+    let empty = reports.iter().find(|report| report.tests.is_empty() && filter.is_none());
+    if let (Some(least), Some(covered)) = (args.min_coverage, &covered) {
+        let percent = coverage::percent(covered);
+        if percent < f64::from(least) {
+            let message = format!("the conditions gave {percent:.1} % of their answers, less than {least} %");
+            let hint = "`larum test --coverage` shows which are missing";
+            return Err(Error::message(Kind::TestFailed, message).with_hint(hint));
+        }
+    }
+    match (n_passed, empty, filter) {
         (_, Some(report), _) => Err(nothing(format!("nothing was tested: `{}` has no test", report.file))
             .with_hint("a test is `test(\"what must be true\", |t| { .. });`")),
         (0, None, Some(filter)) => Err(nothing(format!("nothing was tested: no test has `{filter}` in its name"))),

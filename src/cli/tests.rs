@@ -170,27 +170,97 @@ fn run_does_not_watch_over_a_folder_that_is_not_there() {
 }
 
 #[test]
-fn init_makes_a_folder_that_check_accepts_and_whose_tests_pass() {
+fn init_makes_a_folder_in_which_everything_can_be_tried_at_once() {
     let parent = folder(&[]);
     let dir = parent.path().join("alerts");
     let (code, out, err) = larum(&["init", path(&dir)]);
     assert_eq!((code, err.as_str()), (ExitCode::SUCCESS, ""));
-    assert!(out.contains("rules/host.rhai") && out.contains("larum test --dir"), "{out}");
+    let (wrote, next) = out.split_once("\n\n").unwrap();
+    assert!(wrote.lines().all(|line| Path::new(line.strip_prefix("wrote ").unwrap()).is_file()), "{wrote}");
+    let next = next.replace(path(&dir), "alerts");
+    insta::assert_snapshot!(next, @r"
+    next:
+      cd alerts
+      larum test                                  # the rules' tests, on a virtual clock
+      larum replay recordings/incident.jsonl      # who would have been told in that hour
+      larum run                                   # watch this host; Ctrl-C ends it
+    ");
     let (code, out, _) = larum(&["check", "--dir", path(&dir)]);
-    assert_eq!(code, ExitCode::SUCCESS, "{out}");
+    assert_eq!(
+        (code, out.as_str()),
+        (ExitCode::SUCCESS, "checked larum.yaml, 2 rule files, 2 test files and 1 channel: no problems\n")
+    );
     let (code, out, _) = larum(&["test", "--dir", path(&dir)]);
     assert_eq!(code, ExitCode::SUCCESS, "{out}");
-    assert!(out.contains("2 passed, 0 failed"), "{out}");
+    assert!(out.contains("5 passed, 0 failed"), "{out}");
+    let (code, out, _) = larum(&["replay", "--dir", path(&dir), path(&dir.join("recordings/incident.jsonl"))]);
+    assert_eq!(code, ExitCode::SUCCESS, "{out}");
+    let told: Vec<&str> = out.lines().filter_map(|line| line.split_once("-> ")).map(|(_, told)| told).collect();
+    assert_eq!(
+        told,
+        [
+            "console: [error] high_error_rate shop-api",
+            "console: [warning] cpu_high web-1",
+            "console: [recovered] cpu_high web-1",
+            "console: [recovered] high_error_rate shop-api",
+        ]
+    );
 }
 
 #[test]
-fn init_overwrites_nothing_and_writes_nothing_where_it_would() {
-    let folder = folder(&[("rules/host.rhai", "// mine")]);
+fn init_touches_no_folder_that_is_not_empty() {
+    let folder = folder(&[("notes.txt", "mine")]);
     let (code, out, err) = larum(&["init", path(folder.path())]);
     assert_eq!((code, out.as_str()), (ExitCode::from(1), ""));
-    assert!(err.contains("`rules/host.rhai` is there already"), "{err}");
-    assert_eq!(fs::read_to_string(folder.path().join("rules/host.rhai")).unwrap(), "// mine");
-    assert!(!folder.path().join("larum.yaml").exists());
+    assert!(err.contains("is not empty (there is `notes.txt`)") && err.contains("hint: name a new folder"), "{err}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    let (code, _, err) = larum(&["init", path(&folder.path().join("notes.txt"))]);
+    assert_eq!(code, ExitCode::from(1));
+    assert!(err.contains("cannot make a project of"), "{err}");
+}
+
+#[test]
+fn every_shell_gets_completions_that_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, out, err) = larum(&["completions", shell]);
+        assert_eq!((code, err.as_str()), (ExitCode::SUCCESS, ""));
+        assert!(out.contains("replay") && out.contains("stdin-file"), "{shell}: {out}");
+    }
+}
+
+#[test]
+fn every_command_has_a_man_page() {
+    let folder = folder(&[]);
+    let (code, out, _) = larum(&["man"]);
+    assert_eq!(code, ExitCode::SUCCESS);
+    assert!(out.contains(".TH larum 1") && out.contains("Exit codes"), "{out}");
+    let (code, out, _) = larum(&["man", "--output", path(folder.path())]);
+    assert_eq!(code, ExitCode::SUCCESS, "{out}");
+    for name in ["larum.1", "larum-check.1", "larum-outbox-retry.1"] {
+        assert!(fs::read_to_string(folder.path().join(name)).unwrap().contains(".SH DESCRIPTION"), "{name}");
+    }
+}
+
+/// The long help of a command and of those below it.
+fn helps(command: &mut clap::Command, text: &mut String) {
+    let name = command.get_bin_name().unwrap_or("larum").to_string();
+    let help = command.render_long_help().to_string();
+    // Clap leaves spaces on empty lines.
+    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+    text.push_str(&format!("==== {name}\n\n{}\n\n", help.join("\n")));
+    for command in command.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+        helps(command, text);
+    }
+}
+
+/// Changed on purpose: look at it as a user would, then `INSTA_UPDATE=always cargo test --lib cli::tests::the_whole_help`.
+#[test]
+fn the_whole_help_reads_as_it_was_reviewed() {
+    let mut command = Cli::command().term_width(100);
+    command.build();
+    let mut text = String::new();
+    helps(&mut command, &mut text);
+    insta::assert_snapshot!("help", text);
 }
 
 const WORKING: &[(&str, &str)] = &[

@@ -14,6 +14,7 @@ pub struct Ui {
     err: Box<dyn Write + Send>,
     out_colour: Colour,
     err_colour: Colour,
+    watched: bool,
 }
 
 impl Ui {
@@ -24,14 +25,15 @@ impl Ui {
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let colour = |is_terminal: bool| if is_terminal && !refused { Colour::On } else { Colour::Off };
         let (out_colour, err_colour) = (colour(out.is_terminal()), colour(err.is_terminal()));
-        Ui { out: Box::new(out), err: Box::new(err), out_colour, err_colour }
+        let watched = err.is_terminal() && std::env::var_os("TERM").is_none_or(|value| value != "dumb");
+        Ui { out: Box::new(out), err: Box::new(err), out_colour, err_colour, watched }
     }
 
     /// Streams that keep what is written, without colours.
     pub fn captured() -> (Ui, Captured) {
         let captured = Captured::default();
         let (out, err) = (Box::new(captured.out.clone()), Box::new(captured.err.clone()));
-        (Ui { out, err, out_colour: Colour::Off, err_colour: Colour::Off }, captured)
+        (Ui { out, err, out_colour: Colour::Off, err_colour: Colour::Off, watched: false }, captured)
     }
 
     /// Whether data is coloured.
@@ -42,6 +44,11 @@ impl Ui {
     /// Whether messages are coloured.
     pub fn err_colour(&self) -> Colour {
         self.err_colour
+    }
+
+    /// Whether messages go to a terminal, where a line can be drawn anew: somebody may watch.
+    pub fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// Writes a line of data.

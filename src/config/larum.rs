@@ -351,7 +351,8 @@ impl Check<'_> {
             to.push(name);
         }
         let group = self.grouping(raw.group_by, raw.group_wait, raw.group_interval);
-        let route = Route { matches: raw.matches, to, continues: raw.continues, active: raw.active, group };
+        let line = places.first().map_or(0, Place::line);
+        let route = Route { matches: raw.matches, to, continues: raw.continues, active: raw.active, group, line };
         NamedRoute { route, places }
     }
 

@@ -13,7 +13,7 @@ pub mod surroundings;
 pub mod yaml;
 
 pub use larum::{Config, NamedRoute};
-pub use project::Project;
+pub use project::{Project, Unsaved};
 pub use scalar::{Period, Size};
 pub use secret::{Secret, Text};
 pub use settings::{Alerts, Defaults, History, Limits, Log, LogFormat, LogLevel, Retry};

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::history::SubjectId;
-use crate::model::{Now, SubjectKey};
-use crate::rules::{Context, Fault, Rule, Scope, StepBudget, Target, Verdict};
+use crate::model::{Level, Now, SubjectKey};
+use crate::rules::{Condition, Context, Fault, Judgement, Rule, Scope, StepBudget, Target, Verdict};
 
 use super::quarantine::StepResult;
-use super::{Alert, Effects, Engine, RuleFault, TargetId};
+use super::{Alert, Effects, Engine, RuleFault, Standing, TargetId};
 
 /// What the evaluations of one rule came to within one input.
 #[derive(Default)]
@@ -79,14 +79,15 @@ impl Engine {
         let mut tally = Tally::default();
         let Some(first) = ids.first() else { return };
         let mut context = self.context(now, Target::Subject(*first));
+        let world = self.world.clone();
         for id in ids {
-            let Some(key) = self.key_of(*id).filter(|key| &*key.kind == kind) else { continue };
+            let Some(subject) = world.subject(*id).filter(|subject| &*subject.key.kind == kind) else { continue };
             context.target = Target::Subject(*id);
-            self.judge_one(rule, &context, TargetId::Subject(*id), &key, &mut tally, effects);
+            self.judge_one(rule, &context, TargetId::Subject(*id), &subject.key, &mut tally, effects);
         }
         tally.exhausted = context.budget.left() == 0;
         effects.take_prints(rule, &context);
-        drop(context);
+        drop((context, world));
         self.close_tally(now, rule, &tally, effects);
     }
 
@@ -106,6 +107,26 @@ impl Engine {
         tally: &mut Tally,
         effects: &mut Effects,
     ) {
+        // Nearly all that is judged is well and was well before: it stays in its place.
+        if let Some(state) = self.states.get_mut(&rule.name)
+            && let Some(alert) = state.alerts.get_mut(&target).filter(|alert| alert.is_at_rest())
+        {
+            let on = [false; Level::ALL.len()];
+            let judgement = rule.judge(context, &on[..alert.tracks.len()]);
+            tally.count(&judgement.verdict);
+            effects.evaluations += 1;
+            match judgement.verdict {
+                Verdict::Conditions(conditions) if !conditions.contains(&Condition::Fire) => {
+                    state.counts.clear += 1;
+                    alert.standing = Standing::Judged(conditions);
+                }
+                verdict => {
+                    let Some(alert) = self.detach(&rule.name, &target) else { return };
+                    self.settle(rule, context, target, alert, Judgement { verdict, ..judgement }, effects);
+                }
+            }
+            return;
+        }
         let alert = self.detach(&rule.name, &target);
         let alert = alert.unwrap_or_else(|| Alert::new(key.clone(), &target, rule.levels.len().max(1)));
         let judgement = rule.judge(context, &alert.on());

@@ -11,8 +11,10 @@
 //! - in groups: `group.rs`; what follows when a notification has come to its end: `flight.rs`; the books: `books.rs`
 //! - new rules: `reload.rs`
 //! - what is remembered over a restart: `saved.rs`
+//! - why something fires or not: `explain.rs`
 
 mod books;
+pub mod explain;
 mod flight;
 mod group;
 mod id;

@@ -23,7 +23,7 @@ struct Known {
 }
 
 /// The fresh members of a rule's set, by the values of its `by` labels.
-type Groups = BTreeMap<Labels, Vec<SubjectId>>;
+pub(super) type Groups = BTreeMap<Labels, Vec<SubjectId>>;
 
 impl Engine {
     /// Judges a rule's set, or each of its groups, once.
@@ -65,7 +65,7 @@ impl Engine {
     }
 
     /// The fresh members by group, and the first fault of `where`, after which nobody knows who belongs to the set.
-    fn groups(
+    pub(super) fn groups(
         &self,
         context: &Context,
         rule: &Rule,
@@ -163,14 +163,14 @@ impl Engine {
     }
 
     /// The values of a subject's labels `by`; `name` and `kind` count as labels.
-    fn group_of(&self, id: SubjectId, by: &[Arc<str>]) -> Labels {
+    pub(super) fn group_of(&self, id: SubjectId, by: &[Arc<str>]) -> Labels {
         let Some(subject) = self.world.subject(id) else { return Labels::new() };
         by.iter().map(|label| (label.clone(), subject.label(label).into())).collect()
     }
 }
 
 /// A group's name: `region=eu,zone=a`, and `all` for the one set of a rule without `by`.
-fn group_name(labels: &Labels) -> Arc<str> {
+pub(super) fn group_name(labels: &Labels) -> Arc<str> {
     if labels.is_empty() {
         return "all".into();
     }

@@ -420,7 +420,7 @@ impl Engine {
     }
 
     /// The alert's labels: the subject's (or the group's) and the rule's.
-    pub(super) fn labels_of(&self, rule: &Rule, alert: &Alert) -> Labels {
+    pub fn labels_of(&self, rule: &Rule, alert: &Alert) -> Labels {
         let id = self.world.find(&alert.subject.kind, &alert.subject.name);
         let subject = id.and_then(|id| self.world.subject(id)).map(|subject| subject.labels.clone());
         let mut labels = alert.group.clone().or(subject).unwrap_or_default();

@@ -144,6 +144,20 @@ impl Alert {
             && self.tracks.iter().all(|track| *track == Track::Off)
     }
 
+    /// Whether a verdict that it is well changes nothing: nothing fires or is about to, nobody was told anything of late,
+    /// and nothing is due.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.firing.is_none()
+            && self.tracks.iter().all(|track| *track == Track::Off)
+            && self.told.is_empty()
+            && self.grouped.is_empty()
+            && self.flap.is_blank()
+            && self.values.is_empty()
+            && self.deadline.is_none()
+            && self.not_judged_since.is_none()
+            && !self.stale
+    }
+
     /// Whether it fires, and is not between two raises of a flapping alert.
     pub(crate) fn is_up(&self) -> bool {
         self.firing.as_ref().is_some_and(|firing| firing.rests_since.is_none())

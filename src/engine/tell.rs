@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::alert::{Decision, Events, Hold, Present, Reach, Told};
 use crate::model::{
-    AlertNote, ChannelName, CloseReason, EventKind, FoldedEvent, Notification, NotificationId, Now, Occasion, RuleName,
-    Time,
+    AlertNote, ChannelName, CloseReason, EventKind, FoldedEvent, Labels, Level, Notification, NotificationId, Now,
+    Occasion, RuleName, Time,
 };
 use crate::routing::{Facts, Grouping, Targets};
 use crate::rules::{Rule, Scope};
@@ -22,6 +22,15 @@ use super::{Alert, Effects, Engine, Suppressed, TargetId};
 pub(super) struct Routed {
     pub(super) present: Present,
     pub(super) group: Option<(GroupKey, Arc<Grouping>)>,
+}
+
+/// What a channel should be told of an alert.
+#[derive(Clone, Debug)]
+pub(super) struct Telling {
+    pub(super) decision: Decision,
+    pub(super) reach: Reach,
+    /// The labels of the group that tells it.
+    pub(super) group: Option<Labels>,
 }
 
 impl Engine {
@@ -177,15 +186,20 @@ impl Engine {
     /// Which channels should know of an alert that fires.
     pub(super) fn targets(&self, now: Now, rule: &Rule, alert: &Alert) -> Targets {
         let Some(firing) = &alert.firing else { return Targets::default() };
+        self.with_facts(rule, alert, firing.level, |facts| self.routing.targets(facts, now.wall()))
+    }
+
+    /// Asks something of what routing looks at in an alert.
+    pub(super) fn with_facts<T>(
+        &self,
+        rule: &Rule,
+        alert: &Alert,
+        level: Level,
+        ask: impl FnOnce(&Facts<'_>) -> T,
+    ) -> T {
         let labels = self.labels_of(rule, alert);
-        let facts = Facts {
-            rule: &rule.name,
-            level: firing.level,
-            subject: &alert.subject,
-            labels: &labels,
-            notify: rule.notify.as_deref(),
-        };
-        self.routing.targets(&facts, now.wall())
+        let (subject, notify) = (&alert.subject, rule.notify.as_deref());
+        ask(&Facts { rule: &rule.name, level, subject, labels: &labels, notify })
     }
 
     /// The alert as each channel should know it, and when that changes by itself. Nothing, where it does not fire.
@@ -234,19 +248,30 @@ impl Engine {
 
     /// What holds each channel back from an alert that fires. A channel that knows all it should is not among them.
     pub fn holds(&self, now: Now, rule: &Rule, alert: &Alert) -> BTreeMap<ChannelName, Hold> {
+        let held =
+            self.tellings(now, rule, alert).into_iter().filter_map(|(channel, telling)| match telling.decision {
+                Decision::Hold(hold) => Some((channel, hold)),
+                Decision::Tell(_) | Decision::Nothing { .. } => None,
+            });
+        held.collect()
+    }
+
+    /// What each channel that an alert is routed to should be told of it now. Nothing, where it does not fire.
+    pub(super) fn tellings(&self, now: Now, rule: &Rule, alert: &Alert) -> BTreeMap<ChannelName, Telling> {
         let blank = Told::default();
         let (routed, _) = self.presents(now, rule, alert);
-        let held = routed.into_iter().filter_map(|(channel, Routed { present, group })| {
+        let tellings = routed.into_iter().map(|(channel, Routed { present, group })| {
             let told = alert.told.get(&channel).unwrap_or(&blank);
-            match (told.decide(present, now.time, timing(rule)), group) {
-                (Decision::Hold(hold), _) => Some((channel, hold)),
+            let decision = match (told.decide(present, now.time, timing(rule)), &group) {
                 (Decision::Tell(_), Some((key, grouping))) => {
-                    Some((channel, Hold::Group { until: self.group_due(now, &key, &grouping) }))
+                    Decision::Hold(Hold::Group { until: self.group_due(now, key, grouping) })
                 }
-                (Decision::Tell(_), None) | (Decision::Nothing { .. }, _) => None,
-            }
+                (decision, _) => decision,
+            };
+            let group = group.map(|(key, _)| key.by);
+            (channel, Telling { decision, reach: present.reach, group })
         });
-        held.collect()
+        tellings.collect()
     }
 
     /// Notes that a channel will not be told of events of an alert.

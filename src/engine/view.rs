@@ -1,8 +1,8 @@
 //! What the engine lets others see: alerts, rules, the world.
 
 use crate::history::World;
-use crate::model::{NoData, RuleName, Time};
-use crate::rules::{Fault, Rule, RuleSet};
+use crate::model::{NoData, Now, RuleName, Time};
+use crate::rules::{Context, Fault, Rule, RuleSet, Target};
 
 use super::{Alert, Counts, Engine, Quarantine, Standing};
 
@@ -58,6 +58,16 @@ impl Engine {
     /// The alert of one rule and one subject (or group, by its name).
     pub fn alert(&self, rule: &RuleName, subject: &str) -> Option<&Alert> {
         self.states.get(rule)?.alerts.values().find(|alert| &*alert.subject.name == subject)
+    }
+
+    /// The surroundings in which a rule would judge one of its alerts now; `None` where it cannot be told what belongs to
+    /// it. They hold the world: the engine must not be stepped before they are dropped.
+    pub fn surroundings(&self, now: Now, rule: &Rule, alert: &Alert) -> Option<Context> {
+        let target = match &alert.group {
+            Some(labels) => self.set_target(now, rule, labels)?,
+            None => Target::Subject(self.world.find(&alert.subject.kind, &alert.subject.name)?),
+        };
+        Some(self.context(now, target))
     }
 
     /// All rules, by name.

@@ -115,6 +115,27 @@ fn text_len(value: &Value) -> usize {
     }
 }
 
+/// How many samples are not later than a time. What is asked for is mostly near the end, so the search begins there.
+fn until(numbers: &VecDeque<(Time, f64)>, time: Time) -> usize {
+    let is_later = |index: usize| numbers.get(index).is_some_and(|(sample, _)| *sample > time);
+    let (mut step, mut end) = (1, numbers.len());
+    while end > 0 && is_later(end - 1) {
+        let start = end.saturating_sub(step);
+        if start == 0 || !is_later(start) {
+            // Between the two.
+            let (mut low, mut high) = (start, end);
+            while low < high {
+                let middle = usize::midpoint(low, high);
+                if is_later(middle) { high = middle } else { low = middle + 1 }
+            }
+            return low;
+        }
+        end = start;
+        step *= 2;
+    }
+    end
+}
+
 impl Field {
     /// A field with its first observation.
     pub(crate) fn new(first: Observation) -> Field {
@@ -307,9 +328,9 @@ impl Field {
 
     /// The number samples in `(start, end]`, in the order of their times.
     pub(crate) fn numbers_in(&self, start: Time, end: Time) -> impl Iterator<Item = (Time, f64)> {
-        let from = self.numbers.partition_point(|(time, _)| *time <= start);
-        let to = self.numbers.partition_point(|(time, _)| *time <= end);
-        self.numbers.range(from..to.max(from)).copied()
+        let to = until(&self.numbers, end);
+        let from = until(&self.numbers, start).min(to);
+        self.numbers.range(from..to).copied()
     }
 
     /// Sums up the number samples in `(start, end]`.

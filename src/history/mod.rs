@@ -15,6 +15,7 @@ mod ingest;
 mod limits;
 mod promql;
 mod question;
+mod recording;
 mod saved;
 mod subject;
 mod summary;
@@ -25,6 +26,8 @@ mod world;
 
 pub use batch::{Batch, BatchReport, Limits, Refusal, Source};
 pub use question::{Window, WindowFn};
+pub use recording::Recorder;
 pub use saved::SavedSubject;
 pub use subject::{Subject, SubjectId};
+pub(crate) use world::SeenWindow;
 pub use world::World;

@@ -24,6 +24,12 @@ impl Record {
         Some(&self.fields[place].1)
     }
 
+    /// The name of a field, shared.
+    pub(crate) fn name_of(&self, name: &str) -> Option<Arc<str>> {
+        let place = self.fields.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+        Some(self.fields[place].0.clone())
+    }
+
     /// About how many bytes it takes, with its entries in the indexes.
     pub(crate) fn bytes(&self) -> usize {
         let labels: usize = self.subject.labels.keys().map(|label| 150 + label.len()).sum();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::calendar::{Calendar, DAYS_BACK, days_before};
 use super::field::{Past, same};
 use super::index::Kind;
+use super::summary::Summary;
 use super::table::{Record, Table};
 use super::{Limits, Subject, SubjectId, Window, WindowFn};
 use crate::model::{NoData, Now, Time, Value};
@@ -197,6 +198,16 @@ impl World {
         field.into_iter().flat_map(move |field| field.numbers_in(start, end))
     }
 
+    /// From when (exclusive) to when (inclusive) a window of a subject reaches, in engine time. `None` where the subject
+    /// is not known, or days are not kept for so long.
+    pub fn span_of(&self, id: SubjectId, window: Window, now: Now) -> Option<(Time, Time)> {
+        let t = now.time.max(self.subject(id)?.time);
+        match window {
+            Window::Span { length, ago } => Some((t - ago - length, t - ago)),
+            Window::Day { ago } => self.day(ago, now).map(|(_, start, end)| (start, end.min(t))),
+        }
+    }
+
     /// A window function over one field. Only number samples count; `changes` counts those of texts and bools too.
     ///
     /// The window ends at now, or at the subject's newest time where that is later. A day's samples were summed up in the
@@ -213,6 +224,28 @@ impl World {
         window: Window,
         now: Now,
     ) -> Result<f64, NoData> {
+        self.window_seen(id, function, field, window, now, &mut None)
+    }
+
+    /// As [`World::window`], for several questions about one subject at one time: what was summed up for the one before
+    /// answers the next, where it is about the same window of the same field.
+    ///
+    /// # Errors
+    /// As [`World::window`].
+    pub(crate) fn window_seen(
+        &self,
+        id: SubjectId,
+        function: WindowFn,
+        field: &str,
+        window: Window,
+        now: Now,
+        seen: &mut Option<SeenWindow>,
+    ) -> Result<f64, NoData> {
+        if let Some(seen) = seen.as_ref().filter(|seen| seen.window == window && &*seen.field == field)
+            && function != WindowFn::Changes
+        {
+            return seen.summary.answer(function, (field, window), seen.span, (0, 0));
+        }
         let record = self.table.get(id).ok_or(NoData::Gone)?;
         let history = record.field(field).ok_or_else(|| NoData::NeverHad { field: field.into() })?;
         fresh_enough(record, now)?;
@@ -236,7 +269,9 @@ impl World {
                 ((start, end.min(t)), summary, changes)
             }
         };
-        summary.answer(function, (field, window), span, changes)
+        let answer = summary.answer(function, (field, window), span, changes);
+        *seen = record.name_of(field).map(|field| SeenWindow { field, window, span, summary });
+        answer
     }
 
     /// The value that a field had `ago` before now: of its last sample at or before then, if that is at most
@@ -330,6 +365,14 @@ impl World {
         let to_engine = now.wall_offset.saturating_neg();
         Some((date, start.offset(to_engine), end.offset(to_engine)))
     }
+}
+
+/// A window that was summed up.
+pub(crate) struct SeenWindow {
+    field: Arc<str>,
+    window: Window,
+    span: (Time, Time),
+    summary: Summary,
 }
 
 /// How far before a time a sample may be that tells the value at that time.

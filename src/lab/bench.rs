@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lanes::{Backlog, Dispatch, Dispatched, Lanes, Receivers};
 use crate::engine::{Effects, Engine, Input, Outcome, Resumed, SavedState, Settings};
-use crate::model::{Notification, NotificationId, Now, Time};
+use crate::model::{ChannelName, Notification, NotificationId, Now, Time};
 
-/// How long a notification takes, and what comes of it.
+/// What stands for a whole outbox: how long a notification takes, and what comes of it.
 pub type Delivery = Box<dyn FnMut(&Notification) -> Arrival + Send>;
 
 /// What becomes of one notification.
@@ -21,8 +22,10 @@ pub enum Arrival {
 
 /// An engine whose clock stands until it is moved.
 ///
-/// Every deadline of the engine is stepped at its own time, as a daemon would, and every notification is delivered at
-/// once unless the bench was given another [`Delivery`]. Each step's effects go to an observer, in order.
+/// Every deadline of the engine is stepped at its own time, as a daemon would. What the engine decides goes to an outbox
+/// ([`Bench::dispatch_by`]), which sends, folds, tries again and gives up as the daemon's does; or it is simply delivered
+/// ([`Bench::deliver_by`]), at once unless that says otherwise. Each step's effects and whatever the outbox does go to an
+/// observer, in order.
 pub struct Bench {
     settings: Settings,
     engine: Engine,
@@ -32,16 +35,25 @@ pub struct Bench {
     /// The newest routes, switch and rules, in the order in which a daemon gives them at its start.
     in_force: [Option<Input>; 3],
     now: Now,
-    deliver: Delivery,
-    /// Notifications on their way, by the time of their end and their order.
+    way: Way,
+    /// Ends that the engine is yet to hear of, by their time and order.
     on_their_way: BTreeMap<(Time, u64), (NotificationId, Outcome)>,
     n_sent: u64,
 }
 
-/// Sees what each step did, and the engine after it.
+/// Where notifications go.
+enum Way {
+    Delivery(Delivery),
+    Lanes(Box<Lanes>),
+}
+
+/// Sees what each step did, and the engine after it; and what the outbox does.
 pub trait Observer {
-    /// One step was made.
+    /// One step was made. Its notifications were decided: the outbox says when they are sent.
     fn step(&mut self, engine: &Engine, effects: Effects);
+
+    /// The outbox did something: after the step that decided what it is about, and before the engine hears of it.
+    fn outbox(&mut self, _dispatched: Dispatched) {}
 }
 
 impl<F: FnMut(&Engine, Effects)> Observer for F {
@@ -67,14 +79,14 @@ impl Bench {
             last_step: (0, now.time),
             in_force: [None, None, None],
             now,
-            deliver,
+            way: Way::Delivery(deliver),
             on_their_way: BTreeMap::new(),
             n_sent: 0,
         }
     }
 
-    /// The engine ends here, and another goes on from what was stored: at once, or after `down`. Notifications on their
-    /// way go on; nobody watched meanwhile. Gives what could not be read of what was stored.
+    /// The engine ends here, and another goes on from what was stored: at once, or after `down`. The outbox goes on with
+    /// what waited; a [`Delivery`] never stopped. Nobody watched meanwhile. Gives what could not be read of what was stored.
     pub fn restart(&mut self, down: Duration, observer: &mut dyn Observer) -> Vec<String> {
         self.now.time = self.now.time + down;
         let piece = |(key, value): (&Arc<str>, &Arc<[u8]>)| SavedState { key: key.clone(), value: Some(value.clone()) };
@@ -82,15 +94,38 @@ impl Bench {
         let resumed = Resumed { sequence, time, saved: self.saved.iter().map(piece).collect() };
         let (engine, problems) = Engine::resume(self.settings.clone(), self.now, resumed);
         self.engine = engine;
+        if let Way::Lanes(lanes) = &mut self.way {
+            lanes.restart(self.now.time);
+        }
         for input in self.in_force.clone().into_iter().flatten() {
             self.feed(input, observer);
         }
         problems
     }
 
-    /// Notifications are delivered so from now on.
+    /// Notifications are delivered so from now on, without an outbox.
     pub fn deliver_by(&mut self, deliver: Delivery) {
-        self.deliver = deliver;
+        self.way = Way::Delivery(deliver);
+    }
+
+    /// Notifications go through an outbox from now on, for which nothing waits yet.
+    pub fn dispatch_by(&mut self, dispatch: Dispatch) {
+        self.way = Way::Lanes(Box::new(Lanes::new(dispatch)));
+    }
+
+    /// The outbox has other receivers from the next attempt on.
+    pub fn receive_by(&mut self, receivers: Receivers) {
+        if let Way::Lanes(lanes) = &mut self.way {
+            lanes.receive_by(receivers);
+        }
+    }
+
+    /// What waits for a channel in the outbox.
+    pub fn backlog(&self, channel: &ChannelName) -> Backlog {
+        match &self.way {
+            Way::Lanes(lanes) => lanes.backlog(channel, self.now.time),
+            Way::Delivery(_) => Backlog::default(),
+        }
     }
 
     /// The time.
@@ -148,14 +183,13 @@ impl Bench {
         mut proceed: impl FnMut() -> Result<(), E>,
     ) -> Result<(), E> {
         loop {
-            let arrival = self.on_their_way.first_key_value().map(|((time, _), _)| *time);
-            let next = [self.engine.next_deadline(), arrival].into_iter().flatten().min();
-            let Some(due) = next.filter(|due| is_due(*due)) else { break };
+            let next = [self.engine.next_deadline(), self.next_arrival(), self.next_dispatch()];
+            let Some(due) = next.into_iter().flatten().min().filter(|due| is_due(*due)) else { break };
             proceed()?;
             self.now.time = self.now.time.max(due);
-            match arrival.filter(|arrival| *arrival <= due).and_then(|_| self.on_their_way.pop_first()) {
-                Some((_, (notification, outcome))) => self.feed(Input::Delivered { notification, outcome }, observer),
-                None => self.feed(Input::Tick, observer),
+            match self.deliver_one(due, observer) {
+                true => while self.deliver_one(self.now.time, observer) {},
+                false => self.feed(Input::Tick, observer),
             }
         }
         self.now.time = self.now.time.max(time);
@@ -167,14 +201,50 @@ impl Bench {
         self.now.time = self.now.time.max(time);
     }
 
-    /// Gives the engine an input now, and delivers at once what takes no time.
+    /// Gives the engine an input now. What the outbox can do now is done, and ends of notifications are told.
     pub fn feed(&mut self, input: Input, observer: &mut dyn Observer) {
         self.step(input, observer);
-        while let Some(entry) = self.on_their_way.first_entry()
-            && entry.key().0 <= self.now.time
+        while self.deliver_one(self.now.time, observer) {}
+    }
+
+    /// When the engine is next to hear of an end.
+    fn next_arrival(&self) -> Option<Time> {
+        self.on_their_way.first_key_value().map(|((time, _), _)| *time)
+    }
+
+    /// When the outbox next does something by itself.
+    fn next_dispatch(&self) -> Option<Time> {
+        match &self.way {
+            Way::Lanes(lanes) => lanes.next_deadline(),
+            Way::Delivery(_) => None,
+        }
+    }
+
+    /// Tells the engine of the next end, or lets the outbox do something, where that is due. Says whether there was any.
+    fn deliver_one(&mut self, due: Time, observer: &mut dyn Observer) -> bool {
+        if let Some(entry) = self.on_their_way.first_entry()
+            && entry.key().0 <= due
         {
             let (notification, outcome) = entry.remove();
             self.step(Input::Delivered { notification, outcome }, observer);
+            return true;
+        }
+        let is_due = self.next_dispatch().is_some_and(|dispatch| dispatch <= due);
+        if let Way::Lanes(lanes) = &mut self.way
+            && is_due
+        {
+            let mut ends = Vec::new();
+            lanes.run(self.now, observer, &mut ends);
+            self.hear_of(ends);
+        }
+        is_due
+    }
+
+    /// The engine is to hear of these ends now, after those that it is to hear of already.
+    fn hear_of(&mut self, ends: Vec<(NotificationId, Outcome)>) {
+        for end in ends {
+            self.n_sent += 1;
+            self.on_their_way.insert((self.now.time, self.n_sent), end);
         }
     }
 
@@ -193,13 +263,24 @@ impl Bench {
                 None => drop(self.saved.remove(key)),
             }
         }
-        for notification in &effects.notifications {
-            if let Arrival::After(time, outcome) = (self.deliver)(notification) {
-                self.n_sent += 1;
-                let arrival = (self.now.time + time, self.n_sent);
-                self.on_their_way.insert(arrival, (notification.id.clone(), outcome));
+        match &mut self.way {
+            Way::Delivery(deliver) => {
+                for notification in &effects.notifications {
+                    if let Arrival::After(time, outcome) = deliver(notification) {
+                        self.n_sent += 1;
+                        let arrival = (self.now.time + time, self.n_sent);
+                        self.on_their_way.insert(arrival, (notification.id.clone(), outcome));
+                    }
+                }
+                observer.step(&self.engine, effects);
+            }
+            Way::Lanes(lanes) => {
+                let decided: Vec<Arc<Notification>> = effects.notifications.iter().cloned().map(Arc::new).collect();
+                observer.step(&self.engine, effects);
+                let mut ends = Vec::new();
+                lanes.take(decided, self.now, observer, &mut ends);
+                self.hear_of(ends);
             }
         }
-        observer.step(&self.engine, effects);
     }
 }

@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::bench::{Bench, Observer};
+use super::lanes::{Dispatch, Renderer, taking_all};
 use crate::channels::message::{Escape, Message, Template};
 use crate::channels::{self, Body, Configured, Texts};
 use crate::config::{self, Config, Surroundings};
@@ -15,29 +15,60 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{Input, Settings};
 use crate::model::wire::WireLimits;
 use crate::model::{ChannelName, Notification, Now, Time, Value};
+use crate::outbox::{Policy, Terms};
 use crate::routing::Routing;
+use crate::rules::trace::{self, Coverage};
 use crate::rules::{Loader, Param, RuleSet, Scope, loader};
 
 /// The seed of the lab's ids: they are the same wherever a test or a replay runs.
 const SEED: u64 = 0x006c_6172_756d;
 
-/// Surroundings that note whether something was missing.
+/// What stands for secrets that are not at hand, the first with which a channel file is sound: its kind, its limit and its
+/// requests, which never show a secret, are then the real ones.
+const STAND_INS: [&str; 3] = ["https://larum.invalid/?key=missing", "missing", "missing@larum.invalid"];
+
+/// Surroundings that note whether something was missing, and may have something that stands for it.
 struct Asked<'a> {
     surroundings: &'a dyn Surroundings,
+    stand_in: Option<&'static str>,
     missed: Cell<bool>,
+}
+
+impl Asked<'_> {
+    fn stand_in(&self) -> Option<String> {
+        self.missed.set(true);
+        self.stand_in.map(str::to_string)
+    }
 }
 
 impl Surroundings for Asked<'_> {
     fn env(&self, name: &str) -> Option<String> {
-        let value = self.surroundings.env(name);
-        self.missed.set(self.missed.get() || value.is_none());
-        value
+        self.surroundings.env(name).or_else(|| self.stand_in())
     }
 
     fn file(&self, path: &str) -> Result<String, String> {
-        let text = self.surroundings.file(path);
-        self.missed.set(self.missed.get() || text.is_err());
-        text
+        self.surroundings.file(path).or_else(|error| self.stand_in().ok_or(error))
+    }
+}
+
+/// Reads a channel file. Rules can be tried where the secrets of their channels are not at hand: something stands for them,
+/// or else the console for the channel.
+fn channel(
+    name: &ChannelName,
+    file: &Arc<str>,
+    text: &str,
+    surroundings: &dyn Surroundings,
+) -> Result<Configured, Problems> {
+    let parse = |stand_in| {
+        let asked = Asked { surroundings, stand_in, missed: Cell::new(false) };
+        (channels::parse(name, file.clone(), text, &asked), asked.missed.get())
+    };
+    match parse(None) {
+        (Err(_), true) => {
+            let standing_in = STAND_INS.iter().find_map(|stand_in| parse(Some(*stand_in)).0.ok());
+            standing_in.map_or_else(|| channels::parse(name, file.clone(), channels::CONSOLE_FILE, surroundings), Ok)
+        }
+        (parsed, _) => parsed,
     }
 }
 
@@ -50,20 +81,22 @@ pub struct Project {
     pub rules: Arc<RuleSet>,
     /// Loads the same rules with other params.
     loader: Mutex<Source>,
+    /// Counts what conditions come to, where that is wanted.
+    coverage: Option<Arc<Coverage>>,
     /// The kinds that the rules are about, and the fields that they read.
     vocabulary: Vocabulary,
     /// The routes.
     pub routing: Arc<Routing>,
     /// The channels by name.
-    pub channels: BTreeMap<ChannelName, Configured>,
+    pub channels: Arc<BTreeMap<ChannelName, Configured>>,
     /// The words of messages.
     pub texts: Texts,
     /// What the engine is made with; the zone is also that of printed times.
     pub settings: Settings,
     /// The bounds of one snapshot of a recording.
     pub limits: WireLimits,
-    /// For how long a delivery that fails is tried again.
-    pub retry_for: Duration,
+    /// How long and how often a delivery that fails is tried again.
+    pub retry: Policy,
 }
 
 impl std::fmt::Debug for Project {
@@ -89,11 +122,11 @@ struct Vocabulary {
     texts: Vec<Arc<str>>,
 }
 
-/// A notification and what its channel would send.
+/// A notification and what its channel sends for it.
 #[derive(Clone, Debug)]
 pub struct Sent {
-    /// The notification.
-    pub notification: Notification,
+    /// The notification; a summary is one.
+    pub notification: Arc<Notification>,
     /// Title and text in the channel's words.
     pub message: Message,
     /// The exact request with named holes for secrets, as JSON; or why there is none.
@@ -121,14 +154,7 @@ impl Project {
         });
         let mut channels = BTreeMap::new();
         for (name, (file, text)) in &files.channels {
-            let asked = Asked { surroundings: &surroundings, missed: Cell::new(false) };
-            let parsed = match channels::parse(name, file.clone(), text, &asked) {
-                // Rules can be tried where the secrets of their channels are not at hand: the console stands in.
-                Err(_) if asked.missed.get() => {
-                    channels::parse(name, file.clone(), channels::CONSOLE_FILE, &surroundings)
-                }
-                parsed => parsed,
-            };
+            let parsed = channel(name, file, text, &surroundings);
             match parsed {
                 Ok(channel) => drop(channels.insert(name.clone(), channel)),
                 Err(errors) => problems.extend(errors),
@@ -152,9 +178,10 @@ impl Project {
         Ok(Project {
             rules,
             loader: Mutex::new(source),
+            coverage: None,
             vocabulary,
             routing: Arc::new(config.routing(names)),
-            channels,
+            channels: Arc::new(channels),
             texts: Texts::new(config.locale, config.time_zone.clone()),
             settings: Settings {
                 seed: SEED,
@@ -165,8 +192,18 @@ impl Project {
                 remembers: false,
             },
             limits: config.wire_limits(),
-            retry_for: config.retry.give_up_after,
+            retry: Policy { base: config.retry.base, cap: config.retry.cap, retry_for: config.retry.give_up_after },
         })
+    }
+
+    /// The same project with rules whose conditions are counted: each evaluation takes several times as long. Gives also
+    /// why rules of a file cannot be counted, by file.
+    #[must_use]
+    pub fn counted(mut self, coverage: &Arc<Coverage>) -> (Project, BTreeMap<Arc<str>, String>) {
+        let twins = trace::watched(&self.rules, coverage);
+        self.rules = Arc::new(twins.rules);
+        self.coverage = Some(coverage.clone());
+        (self, twins.problems)
     }
 
     /// The rules with these params in place of the configured ones.
@@ -184,7 +221,10 @@ impl Project {
         let settings = source.settings.clone();
         source.loader.set_settings(settings);
         source.load()?;
-        rules
+        match &self.coverage {
+            Some(coverage) => Ok(Arc::new(trace::watched(&*rules?, coverage).rules)),
+            None => rules,
+        }
     }
 
     /// The kinds that rules judge or look up, as far as their texts say it.
@@ -203,26 +243,66 @@ impl Project {
         self.vocabulary.texts.iter().any(|text| text.contains(&quoted))
     }
 
-    /// A bench with these rules and routes in force. Only one that `remembers` can be restarted; it is slower.
+    /// A bench with these rules and routes in force, and an outbox with these channels, whose receivers take everything.
+    /// Only one that `remembers` can be restarted; it is slower.
     pub fn bench(&self, now: Now, remembers: bool, observer: &mut dyn Observer) -> Bench {
-        let mut bench = Bench::new(Settings { remembers, ..self.settings.clone() }, now);
-        bench.feed(Input::Routing(self.routing.clone()), observer);
+        let mut bench = self.bench_without_rules(now, remembers, self.renderer(), observer);
         bench.feed(Input::Rules(self.rules.clone()), observer);
         bench
     }
 
-    /// What a channel would send for a notification.
-    pub fn render(&self, notification: Notification) -> Sent {
-        let Some(channel) = self.channels.get(&notification.channel) else {
-            let message = self.texts.message(&notification, &Template::default(), Escape::None);
-            let request = Err(format!("there is no channel `{}`", notification.channel));
-            return Sent { notification, message, request };
-        };
-        let message = channel.message(&notification, &self.texts);
-        let request = channel.render(&notification, &self.texts).map_err(|error| error.to_string());
-        let request = request.and_then(|request| serde_json::to_value(request).map_err(|error| error.to_string()));
-        Sent { notification, message, request }
+    /// The same bench with another renderer, on which no rule judges until it is given the rules.
+    pub(crate) fn bench_without_rules(
+        &self,
+        now: Now,
+        remembers: bool,
+        render: Renderer,
+        observer: &mut dyn Observer,
+    ) -> Bench {
+        let mut bench = Bench::new(Settings { remembers, ..self.settings.clone() }, now);
+        bench.dispatch_by(self.dispatch(render));
+        bench.feed(Input::Routing(self.routing.clone()), observer);
+        bench
     }
+
+    fn dispatch(&self, render: Renderer) -> Dispatch {
+        let terms = |channel: &Configured| Terms { limit: channel.limit(), concurrency: channel.concurrency() };
+        Dispatch {
+            seed: self.settings.seed,
+            policy: self.retry,
+            terms: self.channels.iter().map(|(name, channel)| (name.clone(), terms(channel))).collect(),
+            render,
+            receivers: taking_all(),
+        }
+    }
+
+    /// Makes what the channels would send.
+    pub(crate) fn renderer(&self) -> Renderer {
+        let (channels, texts) = (self.channels.clone(), self.texts.clone());
+        Box::new(move |notification| render(&channels, &texts, notification.clone()))
+    }
+
+    /// The day of a time, on the clock of the configured zone.
+    pub(crate) fn day_of(&self, time: Time) -> jiff::civil::Date {
+        time.to_jiff().to_zoned(self.settings.zone.clone()).date()
+    }
+
+    /// What a channel would send for a notification.
+    pub fn render(&self, notification: impl Into<Arc<Notification>>) -> Sent {
+        render(&self.channels, &self.texts, notification.into())
+    }
+}
+
+fn render(channels: &BTreeMap<ChannelName, Configured>, texts: &Texts, notification: Arc<Notification>) -> Sent {
+    let Some(channel) = channels.get(&notification.channel) else {
+        let message = texts.message(&notification, &Template::default(), Escape::None);
+        let request = Err(format!("there is no channel `{}`", notification.channel));
+        return Sent { notification, message, request };
+    };
+    let message = channel.message(&notification, texts);
+    let request = channel.render(&notification, texts).map_err(|error| error.to_string());
+    let request = request.and_then(|request| serde_json::to_value(request).map_err(|error| error.to_string()));
+    Sent { notification, message, request }
 }
 
 impl Source {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::series::Sample;
 use crate::model::{Labels, Snapshot, SubjectKey, Time, Value};
 
 /// How the value of one field goes.
@@ -34,9 +35,9 @@ pub(crate) enum Course {
     /// One after the other; afterwards the field is missing.
     Series {
         /// What is still to come.
-        samples: VecDeque<Option<f64>>,
+        samples: VecDeque<Sample>,
         /// The newest, and when it was taken: a second sample at the same time is the same.
-        newest: Option<(Time, Option<f64>)>,
+        newest: Option<(Time, Sample)>,
     },
 }
 
@@ -53,20 +54,25 @@ impl Course {
                 }
                 Some(from + (to - from) * passed.as_secs_f64() / length.as_secs_f64())
             }
-            Course::Series { newest, .. } => newest.and_then(|(_, value)| value),
+            Course::Series { newest, .. } => match newest {
+                Some((_, Sample::Value(value))) => value.as_number(),
+                Some((_, Sample::Missing | Sample::Stale)) | None => None,
+            },
         }
     }
 
-    fn sample(&mut self, now: Time) -> Option<Value> {
+    fn sample(&mut self, now: Time) -> Sample {
         match self {
-            Course::Fixed(value) => Some(value.clone()),
+            Course::Fixed(value) => Sample::Value(value.clone()),
             Course::Series { samples, newest } => {
-                let taken = newest.filter(|(time, _)| *time == now).map(|(_, value)| value);
-                let value = taken.unwrap_or_else(|| samples.pop_front().flatten());
-                *newest = Some((now, value));
-                value.map(Value::Number)
+                let taken = newest.take().filter(|(time, _)| *time == now).map(|(_, sample)| sample);
+                let sample = taken.or_else(|| samples.pop_front()).unwrap_or(Sample::Missing);
+                *newest = Some((now, sample.clone()));
+                sample
             }
-            Course::Climb { .. } | Course::Ramp { .. } => self.number(now).map(Value::Number),
+            Course::Climb { .. } | Course::Ramp { .. } => {
+                self.number(now).map_or(Sample::Missing, |number| Sample::Value(Value::Number(number)))
+            }
         }
     }
 }
@@ -121,15 +127,24 @@ impl Sampled {
         self.is_changed = false;
     }
 
-    /// What is seen of it now; `None` while it is stopped, or where every field is missing.
+    /// What is seen of it now; `None` while it is stopped, or where every field is missing. Where nothing is left of it and
+    /// its source says so (`stale`), it is gone.
     pub(crate) fn sample(&mut self, now: Time) -> Option<Snapshot> {
         self.is_changed = false;
         if !self.is_running {
             return None;
         }
-        let fields: BTreeMap<_, _> =
-            self.fields.iter_mut().filter_map(|(name, course)| Some((name.clone(), course.sample(now)?))).collect();
-        (!fields.is_empty()).then(|| self.snapshot(now, fields, false))
+        let mut fields = BTreeMap::new();
+        let mut is_gone = false;
+        for (name, course) in &mut self.fields {
+            match course.sample(now) {
+                Sample::Value(value) => drop(fields.insert(name.clone(), value)),
+                Sample::Missing => {}
+                Sample::Stale => is_gone = true,
+            }
+        }
+        is_gone &= fields.is_empty();
+        (is_gone || !fields.is_empty()).then(|| self.snapshot(now, fields, is_gone))
     }
 
     /// A snapshot of it with these fields.
@@ -169,13 +184,27 @@ mod tests {
 
     #[test]
     fn a_series_gives_one_value_for_each_time_and_ends() {
-        let samples = [Some(1.0), None, Some(3.0)].into();
+        let number = |number| Sample::Value(Value::Number(number));
+        let samples = [number(1.0), Sample::Missing, number(3.0)].into();
         let mut series = subject(Course::Series { samples, newest: None });
         assert_eq!(value(&mut series, 0), Some(Value::Number(1.0)));
         assert_eq!(value(&mut series, 0), Some(Value::Number(1.0)), "the same time, the same value");
         assert_eq!(value(&mut series, 10), None);
         assert_eq!(value(&mut series, 20), Some(Value::Number(3.0)));
         assert_eq!(value(&mut series, 30), None);
+    }
+
+    #[test]
+    fn a_subject_of_which_a_stale_series_leaves_nothing_is_gone_and_may_come_back() {
+        let one = Sample::Value(Value::Number(1.0));
+        let samples: VecDeque<_> = [one.clone(), Sample::Stale, Sample::Missing, one].into();
+        let mut subject = subject(Course::Series { samples: samples.clone(), newest: None });
+        let mut gone = |secs| subject.sample(at(secs)).map(|snapshot| snapshot.gone);
+        assert_eq!([gone(0), gone(10), gone(20), gone(30)], [Some(false), Some(true), None, Some(false)]);
+        subject.set("v".into(), Some(Course::Series { samples, newest: None }));
+        subject.set("w".into(), Some(Course::Fixed(Value::Bool(true))));
+        let mut fields = |secs| subject.sample(at(secs)).map(|snapshot| (snapshot.fields.len(), snapshot.gone));
+        assert_eq!([fields(40), fields(50)], [Some((2, false)), Some((1, false))], "the other field is still there");
     }
 
     #[test]

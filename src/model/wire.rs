@@ -5,21 +5,31 @@
 //! ```
 //!
 //! A bad entry, even one that is not JSON, is refused with its index and a reason for its sender; the others are taken.
+//!
+//! A line of a recording says besides when it `arrived`, who made it (`source`), and after how long without a snapshot
+//! the subject is stale (`stale_after`), so that a replay is true to what was seen. A push has `arrived` passed over, for it
+//! arrives now, and the other two refused: a push cannot say who it is.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserializer, Serialize, Serializer};
 
-use super::{Labels, Now, Snapshot, SubjectKey, Time, Value};
+use super::{Labels, Now, Snapshot, SubjectKey, Time, Value, duration};
 use crate::diagnostic::did_you_mean;
+use names::Names;
+
+mod names;
 
 /// The keys of a snapshot, in the order in which they are written.
 const KEYS: [&str; 7] = ["time", "arrived", "kind", "name", "labels", "fields", "gone"];
+/// What only a line of a recording has.
+const RECORDED_KEYS: [&str; 2] = ["source", "stale_after"];
 
 /// Bounds of one snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +65,10 @@ pub struct WireSnapshot {
     pub fields: BTreeMap<Arc<str>, Value>,
     /// The subject no longer exists.
     pub gone: bool,
+    /// Who made it: only recordings have it.
+    pub source: Option<Arc<str>>,
+    /// After how long without a snapshot its subject is stale: only recordings have it.
+    pub stale_after: Option<Duration>,
 }
 
 /// Why an entry was refused.
@@ -88,17 +102,30 @@ pub struct Wire<'a> {
     pub snapshot: &'a Snapshot,
     /// Microseconds that the wall clock is ahead of engine time.
     pub wall_offset: i64,
-    /// When it arrived, in engine time: recordings keep it.
-    pub arrived: Option<Time>,
+    /// What a recording keeps besides.
+    pub recorded: Option<Recorded<'a>>,
+}
+
+/// What a recording keeps of a snapshot besides what was observed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recorded<'a> {
+    /// When it arrived, in engine time.
+    pub arrived: Time,
+    /// Who made it.
+    pub source: &'a str,
+    /// After how long without a snapshot its subject is stale.
+    pub stale_after: Duration,
 }
 
 impl Serialize for Wire<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Wire { snapshot, wall_offset, arrived } = self;
+        let Wire { snapshot, wall_offset, recorded } = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("time", &snapshot.time.offset(*wall_offset))?;
-        if let Some(arrived) = arrived {
+        if let Some(Recorded { arrived, source, stale_after }) = recorded {
             map.serialize_entry("arrived", &arrived.offset(*wall_offset))?;
+            map.serialize_entry("source", source)?;
+            map.serialize_entry("stale_after", &duration::format(*stale_after))?;
         }
         map.serialize_entry("kind", &*snapshot.subject.kind)?;
         map.serialize_entry("name", &*snapshot.subject.name)?;
@@ -147,16 +174,37 @@ pub fn parse(body: &[u8], limits: &WireLimits) -> Vec<Result<WireSnapshot, WireE
     }
 }
 
-/// Reads one entry, such as a line of a recording. The error gets the given index.
-///
-/// # Errors
-/// Where it is not JSON, or not a snapshot, or beyond the limits.
-pub fn parse_line(entry: &[u8], index: usize, limits: &WireLimits) -> Result<WireSnapshot, WireError> {
+fn parse_line(entry: &[u8], index: usize, limits: &WireLimits) -> Result<WireSnapshot, WireError> {
+    read_entry(entry, &mut SnapshotVisitor { limits, is_recorded: false, names: &mut Names::default() })
+        .map_err(|reason| WireError { index, reason })
+}
+
+/// Reads the lines of a recording. What lines have in common, names above all, is made once.
+#[derive(Debug)]
+pub struct RecordingReader {
+    limits: WireLimits,
+    names: Names,
+}
+
+impl RecordingReader {
+    /// A reader that has read nothing yet.
+    pub fn new(limits: WireLimits) -> RecordingReader {
+        RecordingReader { limits, names: Names::default() }
+    }
+
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// What is wrong where it is not JSON, or not a snapshot, or beyond the limits.
+    pub fn read(&mut self, line: &[u8]) -> Result<WireSnapshot, String> {
+        read_entry(line, &mut SnapshotVisitor { limits: &self.limits, is_recorded: true, names: &mut self.names })
+    }
+}
+
+fn read_entry(entry: &[u8], visitor: &mut SnapshotVisitor<'_>) -> Result<WireSnapshot, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(entry);
-    let snapshot = deserializer.deserialize_any(SnapshotVisitor { limits });
-    snapshot
-        .and_then(|snapshot| deserializer.end().map(|()| snapshot))
-        .map_err(|error| WireError { index, reason: reason(&error) })
+    let snapshot = deserializer.deserialize_any(visitor);
+    snapshot.and_then(|snapshot| deserializer.end().map(|()| snapshot)).map_err(|error| reason(&error))
 }
 
 /// What is wrong, without the line and column that serde appends: they are of the entry, not of the body.
@@ -210,9 +258,26 @@ fn array_entries(body: &[u8]) -> (Vec<&[u8]>, Option<&'static str>) {
 
 struct SnapshotVisitor<'a> {
     limits: &'a WireLimits,
+    /// It is a line of a recording.
+    is_recorded: bool,
+    names: &'a mut Names,
 }
 
-impl<'de> Visitor<'de> for SnapshotVisitor<'_> {
+impl SnapshotVisitor<'_> {
+    fn unknown<E: de::Error>(&self, key: &str) -> E {
+        if RECORDED_KEYS.contains(&key) {
+            return E::custom(format_args!(
+                "`{key}` is of recordings: leave it out, who pushes is always the source `push`"
+            ));
+        }
+        let recorded = RECORDED_KEYS.iter().copied().filter(|_| self.is_recorded);
+        let hint = did_you_mean(key, KEYS.into_iter().chain(recorded))
+            .unwrap_or_else(|| format!("a snapshot has {}; what was measured goes into `fields`", KEYS.join(", ")));
+        E::custom(format_args!("unknown key `{}` ({hint})", shown(key)))
+    }
+}
+
+impl<'de> Visitor<'de> for &mut SnapshotVisitor<'_> {
     type Value = WireSnapshot;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -223,24 +288,37 @@ impl<'de> Visitor<'de> for SnapshotVisitor<'_> {
         let limits = self.limits;
         let (mut time, mut arrived, mut kind, mut name) = (None, None, None, None);
         let (mut labels, mut fields, mut gone) = (None, None, None);
+        let (mut source, mut stale_after) = (None, None);
         while let Some(key) = map.next_key_seed(Text("a key"))? {
             match &*key {
                 "time" => once(&mut time, "time", map.next_value::<Option<Time>>()?)?,
                 "arrived" => once(&mut arrived, "arrived", map.next_value::<Option<Time>>()?)?,
-                "kind" => once(&mut kind, "kind", check_kind(&map.next_value_seed(Text("`kind`"))?, limits)?)?,
+                "kind" => {
+                    let text = map.next_value_seed(Text("`kind`"))?;
+                    once(&mut kind, "kind", self.names.kind(&text, limits)?)?;
+                }
                 "name" => {
                     let text = map.next_value_seed(Text("`name`"))?;
-                    once(&mut name, "name", check_name("name", &text, limits.max_name_bytes)?)?;
+                    once(&mut name, "name", self.names.name("name", &text, limits)?)?;
                 }
-                "labels" => once(&mut labels, "labels", map.next_value_seed(LabelsSeed { limits })?)?,
-                "fields" => once(&mut fields, "fields", map.next_value_seed(FieldsSeed { limits })?)?,
+                "labels" => {
+                    once(&mut labels, "labels", map.next_value_seed(LabelsSeed { limits, names: self.names })?)?
+                }
+                "fields" => {
+                    once(&mut fields, "fields", map.next_value_seed(FieldsSeed { limits, names: self.names })?)?
+                }
                 "gone" => once(&mut gone, "gone", map.next_value::<bool>()?)?,
-                unknown => {
-                    let hint = did_you_mean(unknown, KEYS).unwrap_or_else(|| {
-                        format!("a snapshot has {}; what was measured goes into `fields`", KEYS.join(", "))
-                    });
-                    return Err(de::Error::custom(format_args!("unknown key `{}` ({hint})", shown(unknown))));
+                "source" if self.is_recorded => {
+                    let text = map.next_value_seed(Text("`source`"))?;
+                    once(&mut source, "source", self.names.name("source", &text, limits)?)?;
                 }
+                "stale_after" if self.is_recorded => {
+                    let text = map.next_value_seed(Text("`stale_after`"))?;
+                    let read = duration::parse(&text)
+                        .map_err(|error| de::Error::custom(format_args!("`stale_after` is no duration: {error}")))?;
+                    once(&mut stale_after, "stale_after", read)?;
+                }
+                unknown => return Err(self.unknown(unknown)),
             }
         }
         let missing = |key| de::Error::custom(format_args!("`{key}` is missing"));
@@ -259,6 +337,8 @@ impl<'de> Visitor<'de> for SnapshotVisitor<'_> {
             labels: labels.unwrap_or_default(),
             fields,
             gone,
+            source,
+            stale_after,
         })
     }
 }
@@ -351,6 +431,7 @@ impl<'de> Visitor<'de> for Text {
 
 struct LabelsSeed<'a> {
     limits: &'a WireLimits,
+    names: &'a mut Names,
 }
 
 impl<'de> DeserializeSeed<'de> for LabelsSeed<'_> {
@@ -372,7 +453,7 @@ impl<'de> Visitor<'de> for LabelsSeed<'_> {
         let limits = self.limits;
         let mut labels = Labels::new();
         while let Some(label) = map.next_key_seed(Text("a label's name"))? {
-            let label = check_name("label", &label, limits.max_name_bytes)?;
+            let label = self.names.name("label", &label, limits)?;
             let value = map.next_value_seed(ValueSeed { of: "label", name: &label })?;
             let Some(Value::Text(value)) = value else {
                 let hint = "the value of a label is text: write it in quotes";
@@ -393,6 +474,7 @@ impl<'de> Visitor<'de> for LabelsSeed<'_> {
 
 struct FieldsSeed<'a> {
     limits: &'a WireLimits,
+    names: &'a mut Names,
 }
 
 impl<'de> DeserializeSeed<'de> for FieldsSeed<'_> {
@@ -409,9 +491,11 @@ impl<'de> Visitor<'de> for FieldsSeed<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let limits = self.limits;
-        let mut fields: BTreeMap<Arc<str>, Option<Value>> = BTreeMap::new();
+        let mut fields: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+        // Fields that are null: not seen, but there.
+        let mut nulls: Vec<Arc<str>> = Vec::new();
         while let Some(field) = map.next_key_seed(Text("a field's name"))? {
-            let field = check_name("field", &field, limits.max_name_bytes)?;
+            let field = self.names.name("field", &field, limits)?;
             let value = map.next_value_seed(ValueSeed { of: "field", name: &field })?;
             if let Some(Value::Text(text)) = &value
                 && text.len() > limits.max_text_bytes
@@ -422,14 +506,23 @@ impl<'de> Visitor<'de> for FieldsSeed<'_> {
                     limits.max_text_bytes
                 )));
             }
-            if fields.insert(field.clone(), value).is_some() {
+            let is_known = match value {
+                Some(value) => fields.insert(field.clone(), value).is_some() || nulls.contains(&field),
+                None => {
+                    fields.contains_key(&field) || nulls.contains(&field) || {
+                        nulls.push(field.clone());
+                        false
+                    }
+                }
+            };
+            if is_known {
                 return Err(de::Error::custom(format_args!("field `{field}` is there twice")));
             }
-            if fields.len() > limits.max_fields {
+            if fields.len() + nulls.len() > limits.max_fields {
                 return Err(de::Error::custom(format_args!("more than {} fields", limits.max_fields)));
             }
         }
-        Ok(fields.into_iter().filter_map(|(field, value)| Some((field, value?))).collect())
+        Ok(fields)
     }
 }
 

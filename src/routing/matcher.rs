@@ -32,15 +32,23 @@ pub(super) struct Partly<'a> {
 impl Matchers {
     /// Whether an alert fulfils all conditions.
     pub fn matches(&self, facts: &Facts<'_>) -> bool {
-        self.level.as_ref().is_none_or(|levels| levels.matches(facts.level))
-            && self.texts.iter().all(|(key, texts)| {
-                texts.matches(match key.as_ref() {
-                    "rule" => facts.rule.as_str(),
-                    "kind" => &facts.subject.kind,
-                    "name" => &facts.subject.name,
-                    label => facts.labels.get(label).map_or("", |value| value),
-                })
-            })
+        self.mismatch(facts).is_none()
+    }
+
+    /// The first condition that an alert does not fulfil.
+    pub fn mismatch<'a>(&'a self, facts: &'a Facts<'_>) -> Option<Mismatch<'a>> {
+        if let Some(levels) = self.level.as_ref().filter(|levels| !levels.matches(facts.level)) {
+            return Some(Mismatch { key: "level", wants: Wants::Levels(levels), saw: facts.level.as_str() });
+        }
+        self.texts.iter().find_map(|(key, texts)| {
+            let saw = match key.as_ref() {
+                "rule" => facts.rule.as_str(),
+                "kind" => &facts.subject.kind,
+                "name" => &facts.subject.name,
+                label => facts.labels.get(label).map_or("", |value| value),
+            };
+            (!texts.matches(saw)).then_some(Mismatch { key, wants: Wants::Texts(texts), saw })
+        })
     }
 
     /// Whether some alert, of which only a part is known, could fulfil all conditions.
@@ -56,6 +64,60 @@ impl Matchers {
     /// Whether there are no conditions.
     pub fn is_empty(&self) -> bool {
         self.level.is_none() && self.texts.is_empty()
+    }
+}
+
+/// A condition that an alert does not fulfil. As text: ``level is `warning`, wants `>=error` ``.
+#[derive(Clone, Copy, Debug)]
+pub struct Mismatch<'a> {
+    /// `level`, `rule`, `kind`, `name` or a label.
+    pub key: &'a str,
+    wants: Wants<'a>,
+    /// What the alert has there; empty where it lacks the label.
+    pub saw: &'a str,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Wants<'a> {
+    Levels(&'a Levels),
+    Texts(&'a Texts),
+}
+
+impl Mismatch<'_> {
+    /// What the condition wants, as it is written in larum.yaml: `>=error`, `cpu_* or disk_*`, `!dev`.
+    pub fn wants(&self) -> String {
+        let (any, none) = match self.wants {
+            Wants::Levels(levels) => (levels_as_written(&levels.any), levels_as_written(&levels.none)),
+            Wants::Texts(texts) => (as_written(&texts.any), as_written(&texts.none)),
+        };
+        let none = none.into_iter().map(|pattern| format!("!{pattern}")).collect::<Vec<_>>().join(" and ");
+        match (any.join(" or "), none) {
+            (any, none) if none.is_empty() => any,
+            (any, none) if any.is_empty() => none,
+            (any, none) => format!("{any} and {none}"),
+        }
+    }
+}
+
+impl fmt::Display for Mismatch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.saw {
+            "" => write!(f, "{} is empty, wants `{}`", self.key, self.wants()),
+            saw => write!(f, "{} is `{saw}`, wants `{}`", self.key, self.wants()),
+        }
+    }
+}
+
+fn as_written(patterns: &[Arc<str>]) -> Vec<String> {
+    patterns.iter().map(|pattern| if pattern.is_empty() { "''".to_string() } else { pattern.to_string() }).collect()
+}
+
+fn levels_as_written(set: &[bool; 4]) -> Vec<String> {
+    let first = set.iter().position(|on| *on).unwrap_or(set.len());
+    let (lowest, rest) = (Level::ALL.get(first), &set[first.min(set.len())..]);
+    match lowest {
+        Some(lowest) if rest.len() > 1 && rest.iter().all(|on| *on) => vec![format!(">={lowest}")],
+        _ => Level::ALL.iter().zip(set).filter(|(_, on)| **on).map(|(level, _)| level.to_string()).collect(),
     }
 }
 
@@ -314,6 +376,28 @@ mod tests {
         check("{ level: '!error' }", false);
         check("{ level: '!>=error' }", false);
         check("{ level: ['>=error', '!critical'] }", true);
+    }
+
+    #[test]
+    fn a_mismatch_names_the_key_what_it_wants_and_what_the_alert_has() {
+        let rule = RuleName::from("cpu_high");
+        let subject = SubjectKey::new("host", "web-1");
+        let labels: Labels = [("env".into(), "prod".into())].into();
+        let facts = Facts { rule: &rule, level: Level::Warning, subject: &subject, labels: &labels, notify: None };
+        let cases = [
+            ("{ rule: cpu_high, env: prod }", None),
+            ("{ level: '>=error', kind: disk }", Some("level is `warning`, wants `>=error`")),
+            ("{ level: [info, error] }", Some("level is `warning`, wants `info or error`")),
+            ("{ level: '!warning' }", Some("level is `warning`, wants `!warning`")),
+            ("{ kind: [disk, 'net*'] }", Some("kind is `host`, wants `disk or net*`")),
+            ("{ name: ['web-*', '!web-1'] }", Some("name is `web-1`, wants `web-* and !web-1`")),
+            ("{ team: core }", Some("team is empty, wants `core`")),
+            ("{ env: '' }", Some("env is `prod`, wants `''`")),
+        ];
+        for (yaml, expected) in cases {
+            let matchers = matchers(yaml);
+            assert_eq!(matchers.mismatch(&facts).map(|found| found.to_string()).as_deref(), expected, "{yaml}");
+        }
     }
 
     #[test]

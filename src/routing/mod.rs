@@ -17,7 +17,7 @@ use crate::model::{ChannelName, Labels, Level, RuleName, SubjectKey, Time};
 
 pub use active::{Active, Error as ActiveError};
 pub use coverage::Possible;
-pub use matcher::Matchers;
+pub use matcher::{Matchers, Mismatch};
 
 /// What routing looks at.
 #[derive(Clone, Debug)]
@@ -60,6 +60,24 @@ pub struct Route {
     pub active: Option<Active>,
     /// Its alerts are told in groups.
     pub group: Option<Arc<Grouping>>,
+    /// Its line in larum.yaml, from 1; 0 where it is not written there.
+    pub line: usize,
+}
+
+/// What a route says of an alert.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer<'a> {
+    /// It is not asked: a route before it decided.
+    NotAsked,
+    /// It does not take it.
+    Mismatch(Mismatch<'a>),
+    /// It takes it, and tells its channels now.
+    Takes,
+    /// It takes it, and its window is closed until this wall-clock time.
+    Closed {
+        /// When it opens.
+        opens: Time,
+    },
 }
 
 /// How a route tells alerts in groups.
@@ -143,6 +161,20 @@ impl Routing {
 
     /// Who should know of an alert at a wall-clock time. Channels that do not exist are left out.
     pub fn targets(&self, facts: &Facts<'_>, wall: Time) -> Targets {
+        self.ask(facts, wall, |_| {})
+    }
+
+    /// What each route says of an alert, in their order: how [`Routing::targets`] comes to its answer. Where the rule
+    /// says `notify`, none is asked.
+    pub fn answers<'a>(&'a self, facts: &'a Facts<'_>, wall: Time) -> Vec<Answer<'a>> {
+        let mut answers = Vec::with_capacity(self.routes.len());
+        let _targets = self.ask(facts, wall, |answer| answers.push(answer));
+        answers.resize(self.routes.len(), Answer::NotAsked);
+        answers
+    }
+
+    /// Asks the routes, and shows what each says.
+    fn ask<'a>(&'a self, facts: &'a Facts<'_>, wall: Time, mut said: impl FnMut(Answer<'a>)) -> Targets {
         let mut targets = Targets::default();
         let mut named = BTreeSet::new();
         let exists = |channel: &&ChannelName| self.channels.contains(*channel);
@@ -150,7 +182,11 @@ impl Routing {
             targets.open = notify.iter().filter(exists).cloned().collect();
             return targets;
         }
-        for route in self.routes.iter().filter(|route| route.matches.matches(facts)).take_until(|r| !r.continues) {
+        for route in &self.routes {
+            if let Some(mismatch) = route.matches.mismatch(facts) {
+                said(Answer::Mismatch(mismatch));
+                continue;
+            }
             let channels = route.to.iter().filter(exists).cloned();
             let values = route.group.as_ref().map(|group| (group.values(facts), group.clone()));
             for channel in channels.clone() {
@@ -161,20 +197,21 @@ impl Routing {
                     targets.groups.insert(channel, group.clone());
                 }
             }
-            let Some(active) = &route.active else {
-                targets.open.extend(channels);
-                continue;
-            };
-            let change = active.next_change(wall, &self.zone);
+            let change = route.active.as_ref().and_then(|active| active.next_change(wall, &self.zone));
             targets.changes_at = [targets.changes_at, change].into_iter().flatten().min();
-            if active.is_open(wall, &self.zone) {
+            if route.active.as_ref().is_none_or(|active| active.is_open(wall, &self.zone)) {
+                said(Answer::Takes);
                 targets.open.extend(channels);
             } else {
                 let opens = change.unwrap_or(Time::MAX);
+                said(Answer::Closed { opens });
                 for channel in channels {
                     let at = targets.closed.entry(channel).or_insert(opens);
                     *at = opens.min(*at);
                 }
+            }
+            if !route.continues {
+                break;
             }
         }
         // A channel that is open by one route and closed by another is told now.
@@ -182,20 +219,6 @@ impl Routing {
         targets
     }
 }
-
-/// `take_while` that also gives the item which ends it.
-trait TakeUntil: Iterator + Sized {
-    fn take_until(self, is_last: impl Fn(&Self::Item) -> bool) -> impl Iterator<Item = Self::Item> {
-        let mut done = false;
-        self.take_while(move |item| {
-            let take = !done;
-            done = is_last(item);
-            take
-        })
-    }
-}
-
-impl<I: Iterator> TakeUntil for I {}
 
 #[cfg(test)]
 mod tests;

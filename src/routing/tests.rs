@@ -140,3 +140,36 @@ fn alerts_that_no_route_would_take_are_named_with_their_levels() {
     let nobody = "rules/a.rhai:1:1: warning: nobody is told of alerts of rule `r`: `notify` is empty (name a channel, or leave `notify` out to use the routes)";
     check_uncovered(vec![], &levels, Some(&[]), &[nobody]);
 }
+
+#[test]
+fn each_route_says_why_it_takes_an_alert_or_not() {
+    let routing = routing(
+        vec![
+            route("{ level: '>=error' }", &["mail"]),
+            office_hours(&["ops"]),
+            route("{}", &["console"]),
+            route("{}", &["never"]),
+        ],
+        &["mail", "ops", "console", "never"],
+    );
+    let (rule, subject, labels) = (RuleName::from("r"), SubjectKey::new("host", "web-1"), Labels::new());
+    let facts = |notify| Facts { rule: &rule, level: Level::Info, subject: &subject, labels: &labels, notify };
+    let said = |facts: &Facts<'_>, wall| -> Vec<String> {
+        let answers = routing.answers(facts, at(wall)).into_iter();
+        let words = answers.map(|answer| match answer {
+            Answer::NotAsked => "not asked".to_string(),
+            Answer::Mismatch(mismatch) => mismatch.to_string(),
+            Answer::Takes => "takes".to_string(),
+            Answer::Closed { opens } => format!("closed until {opens}"),
+        });
+        words.collect()
+    };
+    let first = "level is `info`, wants `>=error`";
+    assert_eq!(said(&facts(None), FRIDAY_NOON), [first, "takes", "takes", "not asked"]);
+    assert_eq!(
+        said(&facts(None), SATURDAY),
+        [first, "closed until 2026-11-23T09:00:00Z", "takes", "not asked"],
+        "a closed window does not stop the routes after it where the route says `continue`"
+    );
+    assert_eq!(said(&facts(Some(&["mail".into()])), SATURDAY), ["not asked"; 4], "`notify` goes past the routes");
+}

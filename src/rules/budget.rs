@@ -192,6 +192,11 @@ pub(crate) fn spend(operations: u64) -> Result<(), Stop> {
     })
 }
 
+/// Gives back operations that were not the script's own.
+pub(crate) fn refund(operations: u64) {
+    METER.with(|meter| meter.spent.set(meter.spent.get().saturating_sub(operations)));
+}
+
 /// Looks whether the run may go on; `next_look` stays where it may not, so that every later operation looks again.
 #[cold]
 fn look(meter: &Meter, spent: u64) -> Result<(), Stop> {

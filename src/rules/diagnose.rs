@@ -1,12 +1,15 @@
 //! Rhai's errors as diagnostics that say what to do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType};
+use rhai::{AST, Engine, EvalAltResult, LexError, ParseError, ParseErrorType};
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
 use super::analyse::Place;
+use super::analyse::calls::{self, Known, Surroundings};
+use super::analyse::script::Script;
 use super::script::Stop;
 
 /// A text that is not a script.
@@ -128,6 +131,12 @@ fn hint_for_variable(text: &str, name: &str) -> Option<String> {
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
+}
+
+/// The calls of a script that cannot work on an engine.
+pub(crate) fn of_calls(file: &Arc<str>, text: &str, ast: &AST, engine: &Engine) -> Vec<Diagnostic> {
+    let script = Script::new(file.clone(), text.into(), ast.clone());
+    calls::check(&script, &Surroundings { engine: &Known::of_engine(engine), imports: &BTreeMap::new() })
 }
 
 /// An error that ended the run of a file.

@@ -10,9 +10,11 @@ use crate::model::{Level, NoData, Value};
 use super::budget::{self, Exhausted};
 use super::evaluation::{self, Evaluation, Reads};
 use super::host::{self, Set, Subject};
+use super::plan::{About, Stopped};
 use super::program::{Closure, LevelSource, MessageSource, Program};
 use super::rule::{Context, Rule, Target};
 use super::script::Stop;
+use super::trace::{Ending, Part, PartSteps, Watch};
 use super::{Condition, Fault, Judgement, Verdict};
 
 /// Characters of a message.
@@ -63,6 +65,8 @@ struct Run<'a> {
     evaluation: Arc<Evaluation>,
     target: &'a Target,
     global: GlobalRuntimeState,
+    /// What each closure noted, where the evaluation is watched.
+    parts: Vec<PartSteps>,
 }
 
 impl Run<'_> {
@@ -97,6 +101,39 @@ impl Run<'_> {
         })
     }
 
+    /// As [`Run::ask`], for a part of the rule that may be watched.
+    fn ask_part(&mut self, part: Part, closure: &Closure, what: &str) -> Result<bool, Ended> {
+        let answer = self.ask(closure, what);
+        if self.program.watched.is_some() {
+            self.note(part, answer.as_ref().map(bool::to_string));
+        }
+        answer
+    }
+
+    /// Calls the closure that says the level.
+    fn call_level(&mut self, closure: &Closure) -> Result<Dynamic, Ended> {
+        let answer = self.call(closure);
+        if self.program.watched.is_some() {
+            self.note(Part::Level, answer.as_ref().map(host::shown));
+        }
+        answer
+    }
+
+    /// Keeps what a closure noted.
+    fn note(&mut self, part: Part, answer: Result<String, &Ended>) {
+        let mut steps = Vec::new();
+        self.evaluation.watch(|watch| steps = watch.take());
+        let ending = match answer {
+            Ok(value) => Ending::Value(value),
+            Err(Ended::NoData(reason)) => Ending::NoData(reason.to_string()),
+            Err(Ended::NotConcerned(field)) => {
+                Ending::NotConcerned(NoData::NeverHad { field: field.clone() }.to_string())
+            }
+            Err(Ended::Fault(fault)) => Ending::Error(fault.message.clone()),
+        };
+        self.parts.push(PartSteps { part, steps, ending });
+    }
+
     fn stopped(&self, closure: &Closure, stop: Stop) -> Ended {
         match stop {
             Stop::NoData { reason: NoData::NeverHad { field }, subject }
@@ -116,6 +153,8 @@ impl Run<'_> {
         let (position, message) = explain(error, closure.ast.source());
         let fault = Fault { runaway: is_runaway(error), ..at(closure, message) };
         Ended::Fault(match (position.line(), position.position()) {
+            // The reports in a watched text move its columns.
+            (Some(line), Some(_)) if self.program.watched.is_some() => Fault { line, column: 0, ..fault },
             (Some(line), Some(column)) => Fault { line, column, ..fault },
             _ => fault,
         })
@@ -210,6 +249,20 @@ impl Rule {
         context: &Context,
         body: impl FnOnce(&mut Run<'_>) -> Result<T, Ended>,
     ) -> (Result<T, Ended>, Reads) {
+        let watch = self.program.watched.as_ref().map(|_| Watch::new(false));
+        let (outcome, reads, parts) = self.run_watched(context, watch, body);
+        if let Some(coverage) = &self.program.coverage {
+            coverage.count(&self.name, &parts);
+        }
+        (outcome, reads)
+    }
+
+    fn run_watched<T>(
+        &self,
+        context: &Context,
+        watch: Option<Watch>,
+        body: impl FnOnce(&mut Run<'_>) -> Result<T, Ended>,
+    ) -> (Result<T, Ended>, Reads, Vec<PartSteps>) {
         let program = &self.program;
         let members = match &context.target {
             Target::Subject(_) => 0,
@@ -222,16 +275,20 @@ impl Rule {
                 budget::PER_STEP
             );
             let fault = Fault { line: self.line, column: 0, message, runaway: true };
-            return (Err(Ended::Fault(fault)), Vec::new());
+            return (Err(Ended::Fault(fault)), Vec::new(), Vec::new());
         }
         let operations = left.min(budget::PER_EVALUATION + budget::PER_MEMBER * members);
-        let evaluation = Evaluation::new(context);
+        let evaluation = Evaluation::new(context, watch);
+        let mut parts = Vec::new();
         let (outcome, usage) = budget::run(operations, budget::EVALUATION_TIME, || {
             catch_unwind(AssertUnwindSafe(|| {
                 let mut global = program.engine.new_global_runtime_state();
                 global.tag = evaluation::tag(&evaluation);
-                let mut run = Run { program, evaluation: evaluation.clone(), target: &context.target, global };
-                body(&mut run)
+                let (evaluation, target) = (evaluation.clone(), &context.target);
+                let mut run = Run { program, evaluation, target, global, parts: Vec::new() };
+                let outcome = body(&mut run);
+                parts = run.parts;
+                outcome
             }))
         });
         context.budget.spend(usage.operations);
@@ -247,40 +304,132 @@ impl Rule {
             let message = format!("the evaluation panicked, which is a bug of Larum: {text}");
             Err(Ended::Fault(Fault { line: self.line, column: 0, message, runaway: true }))
         });
-        (outcome, reads)
+        (outcome, reads, parts)
     }
 
     /// Judges one subject or set. `on` says of each level (in the order of `levels`) whether it is on, so that `clear` is asked.
     ///
     /// Never panics and always ends: operations, time, sizes and depth are bounded.
     pub fn judge(&self, context: &Context, on: &[bool]) -> Judgement {
+        if let Some(judgement) = self.judge_by_plan(context, on) {
+            return judgement;
+        }
+        self.judge_by_interpreter(context, on)
+    }
+
+    /// Judges without the interpreter, where all that is asked is simple enough and gives no error.
+    pub(super) fn judge_by_plan(&self, context: &Context, on: &[bool]) -> Option<Judgement> {
         let program = &self.program;
-        let mut when_reads = Vec::new();
-        let (outcome, reads) = self.run(context, |run| {
-            // A set's members have passed `where` already.
-            if let (Some(takes), Target::Subject(_)) = (&program.takes, &context.target)
-                && !run.ask(takes, "where")?
-            {
-                return Ok(Verdict::Excluded);
+        let Target::Subject(subject) = context.target else { return None };
+        if program.watched.is_some() || context.budget.left() == 0 {
+            return None;
+        }
+        let mut about = About { world: &context.world, subject, now: context.now, reads: Vec::new(), seen: None };
+        let mut conditions = Vec::with_capacity(program.when.len());
+        let (verdict, when_reads) = match self.verdict_by_plan(&mut about, on, &mut conditions) {
+            Ok(when_reads) if conditions.is_empty() => (Verdict::Excluded, when_reads),
+            Ok(when_reads) => (Verdict::Conditions(conditions), when_reads),
+            Err((Stopped::Interpret, _)) => return None,
+            Err((Stopped::NoData(NoData::NeverHad { field }), when_reads)) if when_reads.is_none() => {
+                (Verdict::NotConcerned { field }, when_reads)
             }
-            // What `where` read says who is judged, not why.
-            run.evaluation.take_reads();
-            let mut conditions = Vec::with_capacity(program.when.len());
-            for when in &program.when {
-                conditions.push(if run.ask(when, "when")? { Condition::Fire } else { Condition::Clear });
+            Err((Stopped::NoData(reason), when_reads)) => (Verdict::NoData(reason), when_reads),
+        };
+        context.budget.spend(about.reads.len() as u64 + 1);
+        let reads = when_reads.filter(|reads| !reads.is_empty()).unwrap_or(about.reads);
+        Some(Judgement { verdict, reads })
+    }
+
+    /// Asks the conditions in their order; none where `where` does not take the subject. Gives what `when` read, once it
+    /// has been asked.
+    fn verdict_by_plan(
+        &self,
+        about: &mut About<'_>,
+        on: &[bool],
+        conditions: &mut Vec<Condition>,
+    ) -> Result<Option<Reads>, (Stopped, Option<Reads>)> {
+        let program = &self.program;
+        let ask = |about: &mut About<'_>, closure: &Closure| match &closure.plan {
+            Some(plan) => about.ask(plan),
+            None => Err(Stopped::Interpret),
+        };
+        if let Some(takes) = &program.takes {
+            let takes = ask(about, takes).map_err(|stopped| (stopped, None))?;
+            if !takes {
+                return Ok(None);
             }
-            when_reads = run.evaluation.take_reads();
-            for ((condition, clear), on) in conditions.iter_mut().zip(&program.clear).zip(on) {
-                if let (Condition::Clear, Some(clear), true) = (*condition, clear, on)
-                    && !run.ask(clear, "clear").map_err(Ended::concerned)?
-                {
-                    *condition = Condition::Neither;
+            about.reads.clear();
+        }
+        for when in &program.when {
+            let fires = ask(about, when).map_err(|stopped| (stopped, None))?;
+            conditions.push(if fires { Condition::Fire } else { Condition::Clear });
+        }
+        let when_reads = std::mem::take(&mut about.reads);
+        for ((condition, clear), on) in conditions.iter_mut().zip(&program.clear).zip(on) {
+            if let (Condition::Clear, Some(clear), true) = (*condition, clear, on) {
+                match ask(about, clear) {
+                    Ok(true) => (),
+                    Ok(false) => *condition = Condition::Neither,
+                    Err(stopped) => return Err((stopped, Some(when_reads))),
                 }
             }
-            Ok(Verdict::Conditions(conditions))
-        });
+        }
+        Ok(Some(when_reads))
+    }
+
+    pub(super) fn judge_by_interpreter(&self, context: &Context, on: &[bool]) -> Judgement {
+        let mut when_reads = Vec::new();
+        let (outcome, reads) = self.run(context, |run| self.verdict(run, context, on, &mut when_reads));
         let reads = if when_reads.is_empty() { reads } else { when_reads };
         Judgement { verdict: outcome.unwrap_or_else(Verdict::from), reads }
+    }
+
+    /// What each closure of a watched rule notes while it judges.
+    pub(super) fn judge_in_detail(&self, context: &Context, on: &[bool]) -> Vec<PartSteps> {
+        let verdict = |run: &mut Run<'_>| self.verdict(run, context, on, &mut Vec::new());
+        self.run_watched(context, Some(Watch::new(true)), verdict).2
+    }
+
+    /// What the closure of a watched rule notes that says the level.
+    pub(super) fn level_in_detail(&self, context: &Context) -> Vec<PartSteps> {
+        let LevelSource::Closure(closure) = &self.program.level else { return Vec::new() };
+        self.run_watched(context, Some(Watch::new(true)), |run| run.call_level(closure)).2
+    }
+
+    /// Asks the conditions in their order.
+    fn verdict(
+        &self,
+        run: &mut Run<'_>,
+        context: &Context,
+        on: &[bool],
+        when_reads: &mut Reads,
+    ) -> Result<Verdict, Ended> {
+        let program = &self.program;
+        // A set's members have passed `where` already.
+        if let (Some(takes), Target::Subject(_)) = (&program.takes, &context.target)
+            && !run.ask_part(Part::Where, takes, "where")?
+        {
+            return Ok(Verdict::Excluded);
+        }
+        // What `where` read says who is judged, not why.
+        run.evaluation.take_reads();
+        let mut conditions = Vec::with_capacity(program.when.len());
+        for (level, when) in program.when.iter().enumerate() {
+            conditions.push(if run.ask_part(Part::When(level), when, "when")? {
+                Condition::Fire
+            } else {
+                Condition::Clear
+            });
+        }
+        *when_reads = run.evaluation.take_reads();
+        for (level, ((condition, clear), on)) in conditions.iter_mut().zip(&program.clear).zip(on).enumerate() {
+            if let (Condition::Clear, Some(clear), true) = (*condition, clear, on)
+                && !run.ask_part(Part::Clear(level), clear, "clear").map_err(Ended::concerned)?
+            {
+                *condition = Condition::Neither;
+            }
+        }
+        Ok(Verdict::Conditions(conditions))
     }
 
     /// Whether `where` takes a subject, as for the members of a set: conditions with one [`Condition::Fire`] where it
@@ -289,7 +438,7 @@ impl Rule {
         let Some(takes) = &self.program.takes else {
             return Verdict::Conditions(vec![Condition::Fire]);
         };
-        let (outcome, _) = self.run(context, |run| run.ask(takes, "where"));
+        let (outcome, _) = self.run(context, |run| run.ask_part(Part::Where, takes, "where"));
         match outcome {
             Ok(true) => Verdict::Conditions(vec![Condition::Fire]),
             Ok(false) => Verdict::Excluded,
@@ -306,7 +455,7 @@ impl Rule {
             LevelSource::Fixed(level) => return Ok(*level),
             LevelSource::Closure(closure) => closure,
         };
-        let (outcome, _) = self.run(context, |run| run.call(closure));
+        let (outcome, _) = self.run(context, |run| run.call_level(closure));
         let answer = outcome.map_err(|ended| placed(ended.into_fault("level"), closure))?;
         match answer.as_immutable_string_ref() {
             Ok(text) => text.parse().map_err(|error: crate::model::UnknownLevel| at(closure, error.to_string())),

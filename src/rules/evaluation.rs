@@ -12,9 +12,10 @@ use crate::model::{NoData, Now, Value};
 
 use super::rule::{Context, Target};
 use super::script::{Stop, fault};
+use super::trace::{Asked, Outcome, Samples, Step, Watch};
 
 /// Reads that are kept: more would make no better message.
-const MAX_READS: usize = 16;
+pub(crate) const MAX_READS: usize = 16;
 
 /// The values that a condition read, each once, in the order of reading.
 pub(crate) type Reads = Vec<(Arc<str>, Value)>;
@@ -37,12 +38,14 @@ struct State {
     reads: Reads,
     /// How many closures over members are running: what they read of each member is not recorded.
     muted: usize,
+    /// The notes of an evaluation that is watched.
+    watch: Option<Watch>,
 }
 
 impl Evaluation {
     /// An evaluation about to start.
-    pub(crate) fn new(context: &Context) -> Arc<Evaluation> {
-        let state = State { world: Some(context.world.clone()), reads: Vec::new(), muted: 0 };
+    pub(crate) fn new(context: &Context, watch: Option<Watch>) -> Arc<Evaluation> {
+        let state = State { world: Some(context.world.clone()), reads: Vec::new(), muted: 0, watch };
         let judged = match context.target {
             Target::Subject(id) => Some(id),
             Target::Set { .. } => None,
@@ -101,6 +104,38 @@ impl Evaluation {
         // Not restored by a panic, which ends the evaluation anyway.
         self.state().muted -= 1;
         result
+    }
+
+    /// Takes a note, where the evaluation is watched.
+    pub(crate) fn watch(&self, note: impl FnOnce(&mut Watch)) {
+        if let Some(watch) = &mut self.state().watch {
+            note(watch);
+        }
+    }
+
+    /// Whether values and questions are wanted as texts.
+    pub(crate) fn watches_in_detail(&self) -> bool {
+        self.state().watch.as_ref().is_some_and(|watch| watch.in_detail)
+    }
+
+    /// Notes a question to history, where somebody wants to read it. `samples` says which it had.
+    pub(crate) fn asked(
+        &self,
+        subject: SubjectId,
+        question: impl FnOnce() -> String,
+        outcome: Outcome,
+        samples: impl FnOnce(&World, Now) -> Option<Samples>,
+    ) {
+        if !self.watches_in_detail() {
+            return;
+        }
+        let mut asked = Asked { question: question(), subject: None, outcome, samples: None };
+        if let Some(world) = &self.state().world {
+            asked.samples = samples(world, self.now);
+            let other = Some(subject).filter(|subject| Some(*subject) != self.judged);
+            asked.subject = other.and_then(|other| world.subject(other)).map(|other| other.key.clone());
+        }
+        self.watch(|watch| watch.note(Step::Asked(Box::new(asked))));
     }
 
     /// Ends the evaluation: from now on no handle reaches the world.

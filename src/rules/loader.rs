@@ -18,7 +18,8 @@ use super::options::Defaults;
 use super::register::{Params, display, unread};
 use super::rule::{Rule, RuleSet};
 
-use attempt::{Attempt, Workshop};
+use attempt::Attempt;
+pub(crate) use attempt::Workshop;
 
 /// How long a file must be gone before its rules end: editors and `git checkout` remove a file and write it again.
 pub const GONE_AFTER: Duration = Duration::from_secs(10);
@@ -47,6 +48,21 @@ pub struct LastGood {
     pub text: Arc<str>,
     /// The texts of the files that it imports, by path inside the folder.
     pub imports: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// What a file's rules were loaded from: enough to load them again as they are.
+#[derive(Debug, Default)]
+pub(crate) struct Origin {
+    /// The folder as people name it.
+    pub(crate) folder: Arc<str>,
+    /// The file's path inside the folder.
+    pub(crate) path: Arc<str>,
+    /// Its text.
+    pub(crate) text: Arc<str>,
+    /// The texts of the files that it imports, by path inside the folder.
+    pub(crate) imports: BTreeMap<Arc<str>, Arc<str>>,
+    /// The params and defaults.
+    pub(crate) settings: Settings,
 }
 
 /// What an update did.

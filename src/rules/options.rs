@@ -16,33 +16,101 @@ use super::analyse::Place;
 use super::analyse::reads::{Argument, Reader as Reads};
 use super::analyse::script::Script;
 use super::host::type_name;
+use super::loader::Origin;
 use super::program::{Closure, LevelSource, MessageSource, Program};
 use super::register::Registration;
 use super::rule::{Flap, NoDataPolicy, Repeat, Rule, RuleSet, Scope};
 
 use reader::Reader;
 
-/// The keys of `rule()`, in the order of the documentation, with the type of each.
-pub const KEYS: [(&str, &str); 18] = [
-    ("on", "kind"),
-    ("over", "kind"),
-    ("by", "[label]"),
-    ("where", "closure -> bool"),
-    ("when", "closure -> bool, or by level"),
-    ("clear", "closure -> bool, or by level"),
-    ("hold", "duration, or by level"),
-    ("keep", "duration, or by level"),
-    ("cooldown", "duration"),
-    ("repeat", "duration, or \"never\""),
-    ("level", "level, or closure -> level"),
-    ("message", "text, or closure -> text"),
-    ("labels", "map of texts"),
-    ("runbook", "text"),
-    ("no_data", "\"keep\", \"fire\" or \"close\""),
-    ("every", "duration"),
-    ("notify", "[channel]"),
-    ("flap", "#{changes, within}, or ()"),
+/// A key of `rule()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The key.
+    pub name: &'static str,
+    /// What it takes.
+    pub takes: &'static str,
+    /// What holds where it is missing, as it would be written; empty where nothing does.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// The keys of `rule()`, in the order of the documentation.
+pub const KEYS: [Key; 18] = [
+    key("on", "kind", "", "One alert for each subject of that kind. A rule has either `on` or `over`."),
+    key(
+        "over",
+        "kind",
+        "",
+        "Judges the set of the subjects: one alert, or one for each distinct value of `by`. Without `by` also when the set is empty.",
+    ),
+    key("by", "[label]", "[]", "With `over`: group by these labels. `name` and `kind` count as labels."),
+    key("where", "closure -> bool", "", "Which subjects take part; all of them where it is missing."),
+    key(
+        "when",
+        "closure -> bool, or by level",
+        "",
+        "The condition; a rule needs it. With `#{ warning: |s| .., critical: |s| .. }` the highest level that is on counts, and there is no `level`.",
+    ),
+    key(
+        "clear",
+        "closure -> bool, or by level",
+        "",
+        "Hysteresis: a firing ends (or eases) only when this holds. Asked only when `when` does not fire; where it is missing, that alone ends it.",
+    ),
+    key(
+        "hold",
+        "duration, or by level",
+        "\"0s\"",
+        "The condition must stay true for this long first (Prometheus' `for`). Each level holds for itself.",
+    ),
+    key(
+        "keep",
+        "duration, or by level",
+        "\"0s\"",
+        "It must stay clear for this long before it recovers (Prometheus' `keep_firing_for`).",
+    ),
+    key(
+        "cooldown",
+        "duration",
+        "\"5m\"",
+        "The least time between two notifications of one alert to one channel that it fires. A level above the highest told passes, and an end is never held.",
+    ),
+    key("repeat", "duration, or \"never\"", "\"4h\"", "Remind while it still fires. Never under `cooldown`."),
+    key(
+        "level",
+        "level, or closure -> level",
+        "\"warning\"",
+        "`info`, `warning`, `error` or `critical`; a closure is judged again while it fires.",
+    ),
+    key(
+        "message",
+        "text, or closure -> text",
+        "",
+        "One line for people; rule, subject and the values read where it is missing.",
+    ),
+    key("labels", "map of texts", "#{}", "Added to the alert's labels, for routes."),
+    key("runbook", "text", "", "A link that every notification carries."),
+    key("no_data", "\"keep\", \"fire\" or \"close\"", "\"keep\"", "What a verdict of no data does to the alert."),
+    key(
+        "every",
+        "duration",
+        "\"10s\"",
+        "How often a rule that asks about time itself is judged, beside every snapshot. At least `100ms`.",
+    ),
+    key("notify", "[channel]", "", "Tell these channels, past the routes."),
+    key(
+        "flap",
+        "#{changes, within}, or ()",
+        "#{ changes: 6, within: \"30m\" }",
+        "More raises and recoveries than this are told once, as flapping. `()` turns it off.",
+    ),
 ];
+
+const fn key(name: &'static str, takes: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { name, takes, default, meaning }
+}
 
 /// The shortest `every`: a rule that asks about time is judged this often for each of its subjects.
 const MIN_EVERY: Duration = Duration::from_millis(100);
@@ -91,6 +159,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) defaults: &'a Defaults,
     /// The channels that exist, where that is known.
     pub(crate) channels: Option<&'a BTreeSet<ChannelName>>,
+    /// What the file is loaded from.
+    pub(crate) origin: &'a Arc<Origin>,
 }
 
 /// A rule that was made, and a hash of all that it is.
@@ -190,7 +260,16 @@ pub(crate) fn make(
     diagnostics.append(&mut reader.diagnostics);
     let (Some(name), Some(scope), true) = (name, scope, is_good) else { return None };
 
-    let program = Program { engine: surroundings.engine.clone(), takes, when, clear, level, message };
+    let program = Program {
+        engine: surroundings.engine.clone(),
+        takes,
+        when,
+        clear,
+        level,
+        message,
+        watched: None,
+        coverage: None,
+    };
     let mut rule = Rule {
         name,
         file: script.file.clone(),
@@ -211,6 +290,7 @@ pub(crate) fn make(
         reads_fields: fields.into_iter().collect(),
         fingerprint: 0,
         program,
+        origin: surroundings.origin.clone(),
     };
     let identity = fingerprint::set(&mut rule, surroundings.homes);
     Some(Made { rule, identity, name_place })

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::model::Level;
 
+use super::plan::Plan;
+use super::trace::{Coverage, Watched};
+
 /// A closure of a rule file.
 #[derive(Clone, Debug)]
 pub(crate) struct Closure {
@@ -15,6 +18,8 @@ pub(crate) struct Closure {
     pub(crate) line: usize,
     /// Column, from 1.
     pub(crate) column: usize,
+    /// What it comes to without the interpreter, where it is simple enough.
+    pub(crate) plan: Option<Arc<Plan>>,
 }
 
 /// Where the level of a rule without levels comes from.
@@ -52,4 +57,8 @@ pub(crate) struct Program {
     pub(crate) level: LevelSource,
     /// `message`.
     pub(crate) message: MessageSource,
+    /// The file as it is watched, where the closures report on their expressions.
+    pub(crate) watched: Option<Arc<Watched>>,
+    /// Where is counted what they report.
+    pub(crate) coverage: Option<Arc<Coverage>>,
 }

@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::Value;
 
 use super::analyse::Place;
-use super::host::type_name;
+use super::host::{Function, Topic, type_name};
 use super::resolver::Library;
 
 /// A value of `params:` in larum.yaml.
@@ -115,6 +115,21 @@ impl SharedSession {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What can be called while a file loads.
+pub(crate) const TOPIC: Topic = Topic {
+    name: "While a file loads",
+    register: |engine| register(engine, &SharedSession::default()),
+    functions: &[
+        Function::new("rule(name, options)", "Makes a rule; its options are the keys above.")
+            .example("rule(\"cpu_high\", #{ on: \"host\", when: |h| h.cpu_percent > 80, hold: \"1m\" });"),
+        Function::new(
+            "param(name, default)",
+            "The value of `params:` in larum.yaml, or the default. It must be of the default's type, and no secret.",
+        )
+        .example("let limit = param(\"cpu_threshold\", 80);"),
+    ],
+};
 
 /// Registers `rule` and `param`.
 pub(crate) fn register(engine: &mut Engine, session: &SharedSession) {

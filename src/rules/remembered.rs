@@ -89,7 +89,10 @@ impl RememberedRule {
                 clear: Vec::new(),
                 level: LevelSource::Fixed(Level::Warning),
                 message: MessageSource::Default,
+                watched: None,
+                coverage: None,
             },
+            origin: Arc::default(),
         }
     }
 }

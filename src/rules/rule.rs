@@ -162,7 +162,7 @@ impl StepBudget {
 }
 
 /// A rule that can be judged.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// Unique over all files.
     pub name: RuleName,
@@ -202,6 +202,8 @@ pub struct Rule {
     pub fingerprint: u64,
     /// What it runs.
     pub(crate) program: super::program::Program,
+    /// What it was loaded from.
+    pub(crate) origin: Arc<super::loader::Origin>,
 }
 
 impl Rule {

@@ -94,9 +94,19 @@ pub(crate) fn engine() -> Engine {
     engine
 }
 
+/// The engine for texts in which every expression reports its value: the same, but for room for the reports.
+pub(crate) fn watching_engine() -> Engine {
+    let mut engine = engine();
+    engine.set_max_expr_depths(MAX_EXPR_DEPTH * 3, MAX_FN_EXPR_DEPTH * 3);
+    super::trace::register(&mut engine);
+    engine
+}
+
 thread_local! {
     /// The last two tokens that this thread's parser saw, as far as [`refuse_whole_case`] asks about them.
     static LAST_TOKENS: Cell<(LastToken, LastToken)> = const { Cell::new((LastToken::Other, LastToken::Other)) };
+    /// An `if` was seen that no `{` or `=>` has followed yet: what stands before the `=>` is a case's guard.
+    static IN_GUARD: Cell<bool> = const { Cell::new(false) };
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,7 +126,12 @@ fn refuse_whole_case(token: Token) -> Token {
     };
     let (before, last) = LAST_TOKENS.get();
     LAST_TOKENS.set((last, kind));
-    let is_whole_case = last == LastToken::WholeNumber && before != LastToken::Range;
+    let is_whole_case = last == LastToken::WholeNumber && before != LastToken::Range && !IN_GUARD.get();
+    match &token {
+        Token::If => IN_GUARD.set(true),
+        Token::LeftBrace | Token::MapStart | Token::DoubleArrow => IN_GUARD.set(false),
+        _ => (),
+    }
     match token {
         Token::DoubleArrow if is_whole_case => Token::LexError(Box::new(LexError::ImproperSymbol(
             "=>".to_string(),

@@ -2,13 +2,20 @@
 //! All times are the wall clock's, as RFC 3339 text.
 
 mod alerts;
+mod why;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use alerts::{AlertEventDto, AlertHistoryDto, AlertNotificationDto, AlertPageDto, SuppressedDto, TransitionDto};
+pub use why::{
+    WhyAskedDto, WhyChannelDto, WhyCountsDto, WhyDistanceDto, WhyDto, WhyExpressionDto, WhyFaultDto, WhyFiringDto,
+    WhyLevelDto, WhyMembersDto, WhyMismatchDto, WhyNearDto, WhyNextDto, WhyOutboxDto, WhyOutcomeDto, WhyPartDto,
+    WhyRouteDto, WhyRuleDto, WhySamplesDto, WhyStagesDto, WhyStateDto, WhySubjectDto, WhySubjectsDto, WhyTimerDto,
+    WhyToldDto, WhyVerdictCountDto, WhyVerdictDto,
+};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{CloseReason, Labels, Level, Time, Value};
@@ -290,7 +297,7 @@ pub struct ToldDto {
 }
 
 /// One attempt.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AttemptDto {
     /// Counts the attempts of the notification, from 1.
     pub number: u32,

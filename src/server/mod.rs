@@ -8,6 +8,7 @@
 mod alerts;
 pub mod api;
 mod error;
+mod follow;
 mod guard;
 mod listen;
 mod outbox;
@@ -15,13 +16,14 @@ mod overview;
 mod ports;
 mod push;
 mod read;
+mod why;
 
 pub use guard::AllowedHosts;
 pub use listen::{Listener, serve};
 pub use overview::{Overview, overview};
 pub use ports::{
-    Cursor, FiringQuery, Found, Intake, NoCursor, OperateError, Operator, OutboxQuery, PastError, PushError,
-    PushReceipt, Readiness, Unavailable, View,
+    Cursor, FiringQuery, Followed, Found, Intake, NoCursor, OperateError, Operator, OutboxQuery, PastError, PushError,
+    PushReceipt, Readiness, TooManyFollowers, Unavailable, View, WhyError, WhyQuery,
 };
 
 use std::any::Any;
@@ -90,13 +92,14 @@ pub fn router(settings: Settings, intake: Arc<dyn Intake>, view: Arc<dyn View>, 
     Router::new()
         .route("/healthz", get(read::healthz))
         .route("/readyz", get(read::readyz))
-        .route("/api/v1/snapshots", post(push::snapshots))
+        .route("/api/v1/snapshots", post(push::snapshots).get(follow::snapshots))
         .route("/api/v1/status", get(read::status))
         .route("/api/v1/rules", get(read::rules))
         .route("/api/v1/alerts", get(alerts::list))
         .route("/api/v1/alerts/{id}", get(alerts::one))
         .route("/api/v1/subjects", get(read::subjects))
         .route("/api/v1/channels", get(read::channels))
+        .route("/api/v1/why", get(why::why))
         .route("/api/v1/outbox", get(outbox::list))
         .route("/api/v1/outbox/{id}", get(outbox::show))
         .route("/api/v1/outbox/{id}/retry", post(outbox::retry))
@@ -123,8 +126,9 @@ async fn limit_time(State(shared): State<Shared>, request: Request, next: Next) 
 }
 
 async fn not_found(request: Request) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, format!("there is no {}", request.uri().path()))
-        .hint("the routes are /healthz, /readyz and /api/v1/{snapshots,status,rules,alerts,subjects,channels,outbox}")
+    ApiError::new(StatusCode::NOT_FOUND, format!("there is no {}", request.uri().path())).hint(
+        "the routes are /healthz, /readyz and /api/v1/{snapshots,status,rules,alerts,subjects,channels,outbox,why}",
+    )
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {

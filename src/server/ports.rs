@@ -5,10 +5,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 
 use super::api::{
     AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, OperatedDto, RuleDto,
-    StatusDto, SubjectDto,
+    StatusDto, SubjectDto, WhyDto,
 };
 use crate::history::{Batch, Refusal};
 use crate::model::{FiringId, Level, Now, Time};
@@ -75,12 +76,63 @@ pub trait View: Send + Sync + 'static {
     fn firing(&self, id: String) -> BoxFuture<'_, Result<Found, PastError>>;
     /// All subjects, by kind and name.
     fn subjects(&self) -> BoxFuture<'_, Result<Vec<SubjectDto>, Unavailable>>;
+    /// The batches that are taken from now on, until the daemon stops.
+    ///
+    /// # Errors
+    /// Where too many follow already.
+    fn follow(&self) -> Result<BoxStream<'static, Followed>, TooManyFollowers>;
     /// All channels, in the order of their names.
     fn channels(&self) -> BoxFuture<'_, Result<Vec<ChannelDto>, Unavailable>>;
     /// Notifications, the newest first.
     fn outbox(&self, query: OutboxQuery) -> BoxFuture<'_, Result<Vec<DeliveryDto>, Unavailable>>;
     /// One notification with its attempts.
     fn delivery(&self, id: &str) -> BoxFuture<'_, Result<Option<DeliveryDetailDto>, Unavailable>>;
+    /// Why a rule fires on something, or not.
+    fn why(&self, asked: WhyQuery) -> BoxFuture<'_, Result<WhyDto, WhyError>>;
+}
+
+/// What is to be explained.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WhyQuery {
+    /// The rule.
+    pub rule: String,
+    /// The kind of the subject, which must be the rule's.
+    pub kind: Option<String>,
+    /// The name of the subject or group; without it all that the rule judges.
+    pub name: Option<String>,
+}
+
+/// Why nothing is explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhyError {
+    /// The engine does not answer.
+    Unavailable(Unavailable),
+    /// There is no such rule or subject.
+    Unknown {
+        /// What is not there.
+        error: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
+
+/// A batch that was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Followed {
+    /// When it came.
+    pub now: Now,
+    /// The batch, without what was refused of it.
+    pub batch: Batch,
+    /// How many snapshots before it were missed, because whoever follows is too slow.
+    pub missed: u64,
+}
+
+/// Nobody else can follow now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{max} already follow the snapshots, which is the limit")]
+pub struct TooManyFollowers {
+    /// The limit.
+    pub max: usize,
 }
 
 /// Which notifications are asked for.

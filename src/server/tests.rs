@@ -6,17 +6,18 @@ use axum::http::{Request, header};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
 use super::api::{
     AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, OperatedDto, OutboxDto,
-    RuleDto, RulesSummaryDto, StatusDto, SubjectDto,
+    RuleDto, RulesSummaryDto, StatusDto, SubjectDto, WhyDto, WhyRuleDto, WhySubjectDto,
 };
 use super::*;
-use crate::history::{Batch, Refusal};
-use crate::model::{Level, Now, Time};
+use crate::history::{Batch, Refusal, Source};
+use crate::model::{Labels, Level, Now, Snapshot, SubjectKey, Time};
 
 /// An engine that takes everything but what is named `late`, and remembers it.
 #[derive(Default)]
@@ -108,6 +109,28 @@ impl View for Daemon {
     fn rules(&self) -> BoxFuture<'_, Result<Vec<RuleDto>, Unavailable>> {
         self.answer(Vec::new())
     }
+    fn follow(&self) -> Result<BoxStream<'static, Followed>, TooManyFollowers> {
+        if self.unavailable {
+            return Err(TooManyFollowers { max: 16 });
+        }
+        let snapshot = |kind: &str| Snapshot {
+            subject: SubjectKey::new(kind, "a"),
+            time: Time::from_micros(1_000_000),
+            labels: Labels::new(),
+            fields: [("x".into(), 1.0.into())].into(),
+            gone: false,
+        };
+        let followed = |missed| Followed {
+            now: Now::at(Time::from_micros(2_000_000)),
+            batch: Batch {
+                source: Source { name: "push".into(), stale_after: Duration::from_secs(300) },
+                snapshots: vec![snapshot("disk"), snapshot("host")],
+                complete: Vec::new(),
+            },
+            missed,
+        };
+        Ok(Box::pin(futures_util::stream::iter([followed(0), followed(7)])))
+    }
     fn alerts(&self) -> BoxFuture<'_, Result<Vec<AlertDto>, Unavailable>> {
         let alert = |name: &str, state: &str, level| AlertDto {
             id: Some(format!("id-{name}")),
@@ -185,6 +208,29 @@ impl View for Daemon {
         let delivery = DeliveryDto { id: id.into(), ..DeliveryDto::default() };
         self.answer((id == "n1").then(|| DeliveryDetailDto { delivery, ..DeliveryDetailDto::default() }))
     }
+    fn why(&self, asked: WhyQuery) -> BoxFuture<'_, Result<WhyDto, WhyError>> {
+        let found = match (asked.rule.as_str(), self.unavailable) {
+            (_, true) => Err(WhyError::Unavailable(Unavailable)),
+            ("known", _) => Ok(WhyDto {
+                time: Time::from_micros(1_800_000_000_000_000),
+                rule: WhyRuleDto { name: asked.rule, ..WhyRuleDto::default() },
+                subject: asked.name.map(|name| WhySubjectDto { name, ..WhySubjectDto::default() }),
+                verdict: None,
+                evaluation: Vec::new(),
+                values: Default::default(),
+                state: None,
+                next: Vec::new(),
+                stages: None,
+                last_firing: None,
+                subjects: None,
+            }),
+            (rule, _) => {
+                let hint = Some("did you mean `known`?".to_string());
+                Err(WhyError::Unknown { error: format!("there is no rule `{rule}`"), hint })
+            }
+        };
+        Box::pin(async { found })
+    }
 }
 
 impl Operator for Daemon {
@@ -220,6 +266,26 @@ async fn get_with(view: Daemon, path: &str) -> (u16, Json) {
     let request = Request::get(path).header("host", "localhost:8001").body(Body::empty()).unwrap();
     let (status, json, _) = send(router, request).await;
     (status, json)
+}
+
+#[tokio::test]
+async fn snapshots_are_followed_as_lines_of_a_recording() {
+    let view = Arc::new(Daemon::default());
+    let router = router(settings(), Arc::new(Engine::default()), view.clone(), view);
+    let request = Request::get("/api/v1/snapshots?follow=true&kind=host,net").header("host", "localhost:8001");
+    let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/x-ndjson");
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let line = r#"{"time":"1970-01-01T00:00:01Z","arrived":"1970-01-01T00:00:02Z","source":"push","stale_after":"5m","kind":"host","name":"a","fields":{"x":1}}"#;
+    assert_eq!(std::str::from_utf8(&body).unwrap(), format!("{line}\n{{\"missed\":7}}\n{line}\n"));
+
+    for (path, status) in [("", 400), ("?follow=false", 400), ("?follow=true&x=1", 400)] {
+        let (answered, json) = get_with(Daemon::default(), &format!("/api/v1/snapshots{path}")).await;
+        assert_eq!(answered, status, "{path}: {json}");
+    }
+    let busy = Daemon { unavailable: true, ..Daemon::default() };
+    let (status, json) = get_with(busy, "/api/v1/snapshots?follow=true").await;
+    assert_eq!((status, &json["error"]), (503, &json!("16 already follow the snapshots, which is the limit")));
 }
 
 fn post() -> axum::http::request::Builder {
@@ -424,10 +490,12 @@ async fn an_engine_that_does_not_answer_and_a_handler_that_panics_are_errors_in_
 async fn unknown_paths_and_methods_are_errors_in_json() {
     let (status, json) = get_with(Daemon::default(), "/metrics").await;
     assert_error(status, &json, 404, "there is no /metrics");
-    let (status, json) = get_with(Daemon::default(), "/api/v1/snapshots").await;
-    assert_error(status, &json, 405, "does not answer to GET");
     let daemon = Arc::new(Daemon::default());
     let router = router(settings(), Arc::new(Engine::default()), daemon.clone(), daemon);
+    let request = Request::delete("/api/v1/snapshots").header("host", "localhost:8001");
+    let request = request.header("content-type", "application/json").body(Body::empty()).unwrap();
+    let (status, json, _) = send(router.clone(), request).await;
+    assert_error(status, &json, 405, "does not answer to DELETE");
     let request = post().uri("/api/v1/rules").body(Body::empty()).unwrap();
     let (status, json, headers) = send(router, request).await;
     assert_error(status, &json, 405, "does not answer to POST");
@@ -662,4 +730,25 @@ proptest! {
         prop_assert!(status < 500, "{status}: {json}");
         prop_assert!(status == 200 || json["error"].is_string());
     }
+}
+
+#[tokio::test]
+async fn why_needs_a_rule_and_says_what_is_not_there() {
+    let (status, json) = get_with(Daemon::default(), "/api/v1/why?rule=known&kind=service&name=a").await;
+    assert_eq!((status, &json["rule"]["name"], &json["subject"]["name"]), (200, &json!("known"), &json!("a")));
+    let (status, json) = get_with(Daemon::default(), "/api/v1/why?rule=know").await;
+    assert_error(status, &json, 404, "there is no rule `know`");
+    assert_eq!(json["hint"], "did you mean `known`?");
+    for (path, error) in [
+        ("why", "`rule` is missing"),
+        ("why?rule=", "`rule` is missing"),
+        ("why?rule=known&kind=service", "`kind` without `name`"),
+        ("why?rule=known&at=2026-11-21T10:00:00Z", "the present alone"),
+        ("why?rule=known&subject=a", "cannot be read"),
+    ] {
+        let (status, json) = get_with(Daemon::default(), &format!("/api/v1/{path}")).await;
+        assert_error(status, &json, 400, error);
+    }
+    let (status, _) = get_with(Daemon { unavailable: true, ..Daemon::default() }, "/api/v1/why?rule=known").await;
+    assert_eq!(status, 503);
 }

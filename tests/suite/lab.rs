@@ -96,8 +96,8 @@ fn a_replay_tells_a_time_line_and_totals() {
     assert!(text.contains("raised     critical high_error_rate service pay-api: "), "{text}");
     assert!(text.contains("closed     (gone) "), "{text}");
     assert!(text.contains("1 of 1082 lines could not be used"), "{text}");
-    assert!(text.contains("1 snapshots were passed over"), "{text}");
-    assert!(text.contains("\nRULE             RAISED  RECOVERED  CLOSED  NOTIFICATIONS\nhigh_error_rate  "), "{text}");
+    assert!(text.contains("1 snapshot was passed over"), "{text}");
+    assert!(text.contains("\nRULE             RAISED  RECOVERED  CLOSED  NOTIFICATIONS  TRUE  FALSE  NO DATA  FAILED\nhigh_error_rate  "), "{text}");
 }
 
 #[test]
@@ -116,12 +116,101 @@ fn an_empty_recording_is_said_to_be_empty_and_a_missing_one_is_a_failure() {
 }
 
 #[test]
+fn a_replay_is_one_document_too_and_begins_where_it_is_asked_to() {
+    let folder = project();
+    write(folder.path(), "day.jsonl", &recording());
+    let replay = |args: &[&str]| run(larum(folder.path()).arg("replay").args(args));
+    let (code, out, _) = replay(&["day.jsonl", "--format", "json", "--from", "30m"]);
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(code, 0);
+    assert_eq!(document["summary"]["judged_from"], "2026-11-21T10:29:50Z");
+    let events = document["events"].as_array().unwrap();
+    let already = events.iter().filter(|event| event["already"] == true).count();
+    assert_eq!(document["summary"]["rules"]["high_error_rate"]["already"], already);
+    assert!(already > 0 && already < events.len(), "{already} of {}", events.len());
+    let (code, out, _) = replay(&["day.jsonl", "--from", "2026-11-21 18:30", "--quiet"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("judged from 2026-11-21 18:30:00, after "), "{out}");
+    let (code, _, errors) = run(larum(folder.path()).args(["replay", "-", "--from", "30m"]).write_stdin(""));
+    assert_eq!(code, 2);
+    assert!(errors.contains("which a pipe does not tell before it ends"), "{errors}");
+}
+
+#[test]
+fn an_edit_is_compared_with_a_folder_and_with_a_commit() {
+    let folder = project();
+    write(folder.path(), "day.jsonl", &recording());
+    write(folder.path(), "old/rules/service.rhai", RULES);
+    write(folder.path(), "old/channels/console.yaml", "type: console\n");
+    write(folder.path(), "old/channels/hook.yaml", "type: webhook\nurl: https://hook.example/in\n");
+    write(folder.path(), "old/larum.yaml", "time_zone: Asia/Shanghai\nroutes: [{ to: [console, hook] }]\n");
+    let replay = |args: &[&str]| run(larum(folder.path()).args(["replay", "day.jsonl"]).args(args));
+    let same = ["--against", "old", "--exit-code"];
+    let (code, out, errors) = replay(&same);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.starts_with("This edit changes nothing: "), "{out}");
+    write(folder.path(), "rules/service.rhai", &RULES.replace("error_rate > 0.1", "error_rate > 0.5"));
+    let (code, out, _) = replay(&same);
+    assert_eq!(code, 1);
+    assert!(out.starts_with("This edit: ") && out.contains("\nhigh_error_rate: "), "{out}");
+    let (code, out, _) = replay(&["--against", "old", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(code, 0);
+    assert!(document["summary"]["lost"].as_u64().unwrap() > 0, "{out}");
+    assert!(document["differences"].as_array().unwrap().iter().all(|one| one["rule"] == "high_error_rate"));
+    let (code, _, errors) = replay(&["--against", "git:HEAD"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("is not in a git repository"), "{errors}");
+    write(folder.path(), "old/rules/broken.rhai", "rule(\"x\");");
+    let (code, _, errors) = replay(&["--against", "old"]);
+    assert_eq!(code, 3);
+    assert!(errors.contains("the old side (`old`) cannot be replayed"), "{errors}");
+}
+
+#[test]
+fn what_own_collectors_see_is_recorded_and_replayed() {
+    let folder = project();
+    write(folder.path(), "larum.yaml", "listen: 127.0.0.1:1\ncollectors: [{ type: host, every: 100ms }]\n");
+    let (code, out, errors) = run(larum(folder.path()).args(["record", "host.jsonl", "--for", "700ms"]));
+    assert_eq!((code, out.as_str()), (0, ""), "{errors}");
+    assert!(errors.starts_with("recording with own collectors (host)"), "{errors}");
+    assert!(errors.contains("host.jsonl: ") && errors.contains("collector "), "{errors}");
+    let text = fs::read_to_string(folder.path().join("host.jsonl")).unwrap();
+    assert!(text.ends_with("}\n") && text.lines().all(|line| line.contains("\"source\":\"host\"")), "{text}");
+    let (code, out, _) = run(larum(folder.path()).args(["replay", "host.jsonl", "-q"]));
+    assert_eq!(code, 0);
+    assert!(out.contains(&format!("{} snapshots", text.lines().count())), "{out}");
+    let (code, _, errors) = run(larum(folder.path()).args(["record", "host.jsonl", "--for", "1s"]));
+    assert_eq!(code, 2);
+    assert!(errors.contains("is there already"), "{errors}");
+}
+
+#[test]
 fn a_byte_order_mark_is_no_part_of_a_recording() {
     let folder = project();
     write(folder.path(), "day.jsonl", &format!("\u{feff}{}", recording()));
     let (code, text, _) = run(larum(folder.path()).args(["replay", "day.jsonl"]));
     assert_eq!(code, 0);
     assert!(text.contains("1 of 1082 lines could not be used"), "{text}");
+}
+
+#[test]
+fn a_channel_whose_secret_is_not_at_hand_keeps_its_kind_and_its_limit() {
+    let folder = project();
+    write(folder.path(), "channels/hook.yaml", "type: wecom\nwebhook: ${env:LARUM_NEVER_SET}\nlimit: 1/1m\n");
+    write(
+        folder.path(),
+        "rules/service.test.rhai",
+        r#"test("one a minute", |t| {
+            for n in 0..5 { t.subject("service", `s-${n}`).set(#{ error_rate: 0.3 }); }
+            t.advance("20s");
+            t.expect_sent("console", 5);
+            t.expect_sent("hook", 1);
+            t.expect_notification("hook", #{ summary: #{ alerts: 5 }, request: #{ transport: "http" } });
+        });"#,
+    );
+    let (code, out, errors) = run(larum(folder.path()).arg("test"));
+    assert_eq!(code, 0, "{out}{errors}");
 }
 
 #[test]
@@ -169,6 +258,16 @@ fn tests_pass_fail_or_test_nothing_and_the_exit_code_says_which() {
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &report["failed"]), (4, &serde_json::json!(1)));
     assert_eq!(report["files"][0]["tests"][0]["failure"]["line"], 1);
+    let (code, out, _) = test(&["more", "rules", "--format", "junit", "--jobs", "2"]);
+    assert_eq!(code, 4);
+    assert!(out.contains("<testsuites name=\"larum test\" tests=\"2\" failures=\"1\" errors=\"0\""), "{out}");
+    let (code, out, _) = test(&["more", "rules", "--junit", "results.xml"]);
+    assert!(code == 4 && out.ends_with("1 passed, 1 failed\n"), "{out}");
+    let results = fs::read_to_string(folder.path().join("results.xml")).unwrap();
+    assert!(results.contains("<testcase classname=\"rules.service\" name=\"it fires\""), "{results}");
+    let (code, _, errors) = test(&["--junit", "no/such/results.xml"]);
+    assert!(code == 1 && errors.contains("error: cannot write `no/such/results.xml`: "), "{errors}");
+    assert_eq!(test(&["--jobs", "0"]).0, 2);
     assert_eq!(test(&["--filter", "fires"]).0, 0);
     assert_eq!(test(&["--filter", "no such"]).0, 4);
     assert_eq!(test(&["none.test.rhai"]).0, 2);

@@ -6,6 +6,7 @@
 
 mod architecture;
 mod daemon;
+mod editor;
 mod generations;
 mod http;
 mod lab;
@@ -14,3 +15,4 @@ mod outbox;
 mod projects;
 mod receiver;
 mod reload;
+mod why;

@@ -62,12 +62,19 @@ fn a_rule_test_needs_no_secrets() {
 }
 
 #[test]
-fn what_init_makes_is_sound_tested_and_never_overwritten() {
+fn the_first_five_minutes_go_as_init_says() {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("new");
     said(folder.path(), &["init", project.to_str().unwrap()]);
-    assert!(said(&project, &["check"]).ends_with("no problems\n"));
+    assert_eq!(said(&project, &["check", "--format", "short"]), "");
     assert!(said(&project, &["test"]).ends_with(" passed, 0 failed\n"));
+    let recording = project.join("recordings/incident.jsonl");
+    let replayed = said(&project, &["replay", recording.to_str().unwrap()]);
+    for told in ["[error] high_error_rate shop-api", "[recovered] high_error_rate shop-api"] {
+        assert!(replayed.contains(told), "{replayed}");
+    }
+    let daemon = Daemon::start_in(&project, &[]);
+    daemon.stop();
     assert_ne!(larum(folder.path(), &["init", project.to_str().unwrap()]).status.code(), Some(0));
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::app::committer;
 use crate::app::engine_thread;
 use crate::app::figures::Figures;
+use crate::app::followers::Followers;
 use crate::app::tasks::Tasks;
 use crate::channels::message::samples;
 use crate::channels::testing::{Answer, Recorder, eventually};
@@ -61,7 +62,7 @@ impl Rig {
             .thread("engine", 8 << 20, {
                 let (machine, writer) = (Engine::new(settings, clock.now()), writer.clone());
                 move || {
-                    engine_thread::run(machine, inbox, &clock, &writer, &figures);
+                    engine_thread::run(machine, inbox, &clock, &writer, &figures, &Followers::default());
                     Ok(())
                 }
             })

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::stage::{Failure, Stage};
-use super::timeline::{About, verdict};
+use super::timeline::{About, Clock, verdict};
 use crate::diagnostic::did_you_mean;
 use crate::engine::Alert;
+use crate::lab::lanes::{Attempted, Backlog};
 use crate::model::{ChannelName, CloseReason, EventKind, Level, duration};
 use crate::rules::{Rule, Scope};
 
@@ -87,13 +88,15 @@ impl Stage {
     /// Expects that since the last expectation nothing began to fire and nobody was told anything.
     pub(crate) fn expect_quiet(&mut self) -> Result<(), Failure> {
         self.flush();
-        let (n_events, n_sent) = self.seen;
+        let (n_events, n_attempts) = self.seen;
         let raised = self.story.events[n_events..].iter().find(|event| event.kind == EventKind::Raised);
-        let sent = self.story.sent[n_sent..].first();
+        let told = self.story.attempts[n_attempts..].iter().find(|attempt| attempt.has_arrived());
         let about = raised.map(|event| About { rule: event.rule.clone(), subject: event.subject.name.clone() });
-        let got = match (raised, sent) {
+        let got = match (raised, told) {
             (None, None) => None,
-            (_, Some(sent)) => Some(format!("{} was told: {}", sent.notification.channel, sent.message.title)),
+            (_, Some(told)) => {
+                Some(format!("{} was told: {}", told.sent.notification.channel, told.sent.message.title))
+            }
             (Some(event), None) => Some(format!("{} {} fires: {}", event.rule, event.subject.name, event.message)),
         };
         self.mark();
@@ -110,24 +113,43 @@ impl Stage {
     pub(crate) fn expect_sent(&mut self, channel: &str, expected: i64) -> Result<(), Failure> {
         self.flush();
         let channel = self.channel(channel)?;
-        let titles: Vec<&str> = self
-            .story
-            .sent
-            .iter()
-            .filter(|sent| sent.notification.channel == channel)
-            .map(|sent| sent.message.title.as_str())
-            .collect();
-        let n_sent = titles.len();
-        let got = match titles.as_slice() {
-            [] => "none".to_string(),
-            titles => format!("{n_sent}:\n{}", titles.join("\n")),
-        };
+        let n_sent = self.story.sent(&channel).count();
+        let got = self.told(&channel);
         self.mark();
         if n_sent as i64 == expected {
             return Ok(());
         }
         let notifications = if expected == 1 { "notification" } else { "notifications" };
         Err(Failure::new(format!("expected {expected} {notifications} to `{channel}` since the start")).got(got))
+    }
+
+    /// What was sent to a channel, what failed last, and what waits: a line each.
+    pub(crate) fn told(&self, channel: &ChannelName) -> String {
+        let clock = Clock { start: self.start, zone: &self.project.settings.zone };
+        let line = |attempt: &Attempted| {
+            let number = if attempt.number > 1 { format!(" (attempt {})", attempt.number) } else { String::new() };
+            format!("{}  {}{number}", clock.at(attempt.time), attempt.sent.message.title)
+        };
+        let sent: Vec<String> = self.story.sent(channel).map(line).collect();
+        let mut lines = match sent.len() {
+            0 => vec!["none".to_string()],
+            n_sent => std::iter::once(format!("{n_sent}:")).chain(sent).collect(),
+        };
+        let newest = self.story.attempts.iter().rfind(|attempt| attempt.sent.notification.channel == *channel);
+        if let Some((attempt, reason)) = newest.and_then(|attempt| Some((attempt, attempt.verdict.reason()?))) {
+            lines.push(format!("the newest attempt failed, {}: {reason}", clock.at(attempt.time).trim_start()));
+        }
+        let Backlog { waiting, limited_until, .. } = self.bench.backlog(channel);
+        match (waiting, limited_until) {
+            (0, _) => {}
+            (waiting, Some(until)) => {
+                let until = clock.at(until);
+                lines
+                    .push(format!("{waiting} more wait: the limit lets nothing through before {}", until.trim_start()));
+            }
+            (waiting, None) => lines.push(format!("{waiting} more wait to be tried again")),
+        }
+        lines.join("\n")
     }
 
     /// A rule by its name.

@@ -7,41 +7,12 @@ use std::time::Duration;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, NativeCallContext, Position};
 
 use super::expect::Expected;
-use super::kinds;
 use super::stage::{Failure, Stage};
+use super::{kinds, notification, sent};
 use crate::lab::sampling::{Course, Sampled};
 use crate::lab::series;
 use crate::model::{CloseReason, Labels, Level, SubjectKey, Time, Value, duration};
 use crate::rules::script::fault;
-
-/// The names of all functions, for hints.
-pub(crate) const NAMES: &[&str] = &[
-    "test",
-    "subject",
-    "advance",
-    "start_at",
-    "every",
-    "param",
-    "restart",
-    "break_channel",
-    "expect",
-    "expect_firing",
-    "expect_pending",
-    "expect_inactive",
-    "expect_recovered",
-    "expect_closed",
-    "expect_quiet",
-    "expect_sent",
-    "sent",
-    "set",
-    "labels",
-    "climb",
-    "ramp",
-    "series",
-    "send",
-    "stop",
-    "gone",
-];
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
@@ -70,7 +41,7 @@ impl T {
     }
 
     /// Does something on the stage; a failure is kept with its place, and ends the test.
-    fn on<R>(
+    pub(crate) fn on<R>(
         &self,
         context: &NativeCallContext,
         act: impl FnOnce(&mut Stage) -> std::result::Result<R, Failure>,
@@ -123,6 +94,14 @@ impl Subject {
 
 /// Registers everything. `registry` takes the tests.
 pub(crate) fn register(engine: &mut Engine, registry: &Registry) {
+    test(engine, registry);
+    for register in [time, faults, subjects, expectations] {
+        register(engine);
+    }
+}
+
+/// Registers `test`.
+pub(super) fn test(engine: &mut Engine, registry: &Registry) {
     let registry = registry.clone();
     engine.register_fn("test", move |context: NativeCallContext, name: ImmutableString, body: FnPtr| {
         let line = context.call_position().line().unwrap_or(0);
@@ -133,14 +112,15 @@ pub(crate) fn register(engine: &mut Engine, registry: &Registry) {
         tests.push(Registered { name: name.to_string(), line, body });
         Ok(())
     });
-    engine.register_type_with_name::<T>("test").register_type_with_name::<Subject>("test subject");
-    register_time(engine);
-    register_faults(engine);
-    register_subjects(engine);
-    register_expectations(engine);
 }
 
-fn register_time(engine: &mut Engine) {
+fn name_types(engine: &mut Engine) {
+    engine.register_type_with_name::<T>("test").register_type_with_name::<Subject>("test subject");
+}
+
+/// Registers what is about time.
+pub(super) fn time(engine: &mut Engine) {
+    name_types(engine);
     engine.register_fn("advance", |context: NativeCallContext, t: &mut T, length: ImmutableString| {
         let length = t.on(&context, |_| length_of(&length))?;
         t.stage().advance(length)
@@ -164,7 +144,9 @@ fn register_time(engine: &mut Engine) {
     });
 }
 
-fn register_faults(engine: &mut Engine) {
+/// Registers what goes wrong.
+pub(super) fn faults(engine: &mut Engine) {
+    name_types(engine);
     engine.register_fn("restart", |context: NativeCallContext, t: &mut T| {
         t.on(&context, |stage| stage.restart(Duration::ZERO))
     });
@@ -179,7 +161,9 @@ fn register_faults(engine: &mut Engine) {
     );
 }
 
-fn register_subjects(engine: &mut Engine) {
+/// Registers subjects and what they do.
+pub(super) fn subjects(engine: &mut Engine) {
+    name_types(engine);
     engine.register_fn(
         "subject",
         |context: NativeCallContext, t: &mut T, kind: ImmutableString, name: ImmutableString| {
@@ -272,7 +256,9 @@ fn register_subjects(engine: &mut Engine) {
     });
 }
 
-fn register_expectations(engine: &mut Engine) {
+/// Registers what must be true, and what was sent.
+pub(super) fn expectations(engine: &mut Engine) {
+    name_types(engine);
     type Text = ImmutableString;
     let mut state = |name: &'static str, expected: Expected| {
         engine.register_fn(name, move |context: NativeCallContext, t: &mut T, rule: Text, subject: Text| {
@@ -306,12 +292,31 @@ fn register_expectations(engine: &mut Engine) {
             stage.expect_sent(&channel, n as i64)
         })
     });
+    engine.register_fn("expect_notification", |context: NativeCallContext, t: &mut T, channel: Text, fields: Map| {
+        notification::expect(&context, t, &channel, &fields)
+    });
     engine.register_fn("sent", |context: NativeCallContext, t: &mut T, channel: Text| {
         t.on(&context, |stage| {
             stage.flush();
             let channel = stage.channel(&channel)?;
-            let sent = stage.story.sent.iter().filter(|sent| sent.notification.channel == channel);
-            sent.map(super::sent::to_script).collect::<std::result::Result<Array, Failure>>()
+            let sent = stage.story.sent(&channel).map(|sent| sent::to_script(sent).map(Dynamic::from));
+            sent.collect::<std::result::Result<Array, Failure>>()
+        })
+    });
+    engine.register_fn("attempts", |context: NativeCallContext, t: &mut T, channel: Text| {
+        t.on(&context, |stage| {
+            stage.flush();
+            let channel = stage.channel(&channel)?;
+            let attempts = stage.story.attempts.iter();
+            let attempts = attempts.filter(|attempt| attempt.sent.notification.channel == channel);
+            Ok(attempts.map(sent::attempt_to_script).collect::<Array>())
+        })
+    });
+    engine.register_fn("waiting", |context: NativeCallContext, t: &mut T, channel: Text| {
+        t.on(&context, |stage| {
+            stage.flush();
+            let channel = stage.channel(&channel)?;
+            Ok(stage.bench.backlog(&channel).waiting as i64)
         })
     });
     engine.register_fn("expect", |context: NativeCallContext, t: &mut T, is_met: bool, text: Text| {

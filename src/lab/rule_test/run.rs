@@ -2,13 +2,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rhai::{AST, Engine, EvalAltResult};
 
-use super::functions::{NAMES, Registered, Registry, T, place, register};
+use super::functions::{Registered, Registry, T, place, register};
+use super::reference;
 use super::report::{FailureReport, FileReport, TestReport};
 use super::stage::{Failure, Stage};
+use super::timeline::About;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::lab::project::Project;
 use crate::rules::{budget, diagnose, script};
@@ -18,39 +20,142 @@ const OPERATIONS: u64 = 10_000_000;
 /// Wall time of one test. It decides nothing of a test that ends.
 const TIME: Duration = Duration::from_secs(60);
 
-/// Runs the tests of one file whose names contain `filter`, over a project.
+/// Runs the tests of one file whose names contain `filter`, over a project, one after the other.
 pub fn run(file: &Arc<str>, text: &str, project: &Arc<Project>, filter: Option<&str>) -> FileReport {
-    let unusable = |failure: Failure| FileReport {
-        file: file.clone(),
-        tests: Vec::new(),
-        problem: Some(report(failure, text, Vec::new(), Vec::new())),
-    };
-    let program = match Program::compile(file, text) {
-        Ok(program) => program,
-        Err(failure) => return unusable(failure),
-    };
-    let registered = match program.register() {
-        Ok(registered) => registered,
-        Err(failure) => return unusable(failure),
-    };
-    let is_wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
-    let wanted = registered.iter().enumerate().filter(|(_, test)| is_wanted(&test.name));
-    let tests = wanted.map(|(index, test)| {
-        let (expectations, failure) = program.run(index, test.line, project, text);
-        TestReport { name: test.name.clone(), line: test.line, expectations, failure }
-    });
-    FileReport { file: file.clone(), tests: tests.collect(), problem: None }
+    match TestFile::read(file, text) {
+        Ok(tests) => {
+            let wanted = tests.wanted(filter).into_iter();
+            let tests = wanted.filter_map(|index| tests.run(index, project, Detail::Full)).collect();
+            FileReport { file: file.clone(), tests, problem: None }
+        }
+        Err(problem) => FileReport { file: file.clone(), tests: Vec::new(), problem: Some(*problem) },
+    }
+}
+
+/// Names the tests of a file, without running them.
+///
+/// # Errors
+/// Why the file cannot be run.
+pub fn list(file: &Arc<str>, text: &str) -> Result<Vec<Listed>, Box<FailureReport>> {
+    TestFile::read(file, text).map(|file| file.tests().to_vec())
+}
+
+/// A test of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name, unique in its file.
+    pub name: String,
+    /// The line at which it begins.
+    pub line: usize,
+}
+
+/// How much is wanted to be known of a test that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything: it runs once more, with a time line.
+    Full,
+    /// That it fails, where and why.
+    Outcome,
+}
+
+/// A test file that can be run: its tests one by one, over whatever project.
+pub struct TestFile {
+    text: Arc<str>,
+    program: Program,
+    tests: Vec<Listed>,
+}
+
+impl std::fmt::Debug for TestFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestFile").field("tests", &self.tests).finish_non_exhaustive()
+    }
+}
+
+impl TestFile {
+    /// Compiles a file, and runs it so that it registers its tests.
+    ///
+    /// # Errors
+    /// Why it cannot be run.
+    pub fn read(file: &Arc<str>, text: &str) -> Result<TestFile, Box<FailureReport>> {
+        let unusable = |failure: Failure| Box::new(report(failure, text));
+        let program = Program::compile(file, text).map_err(|problem| {
+            let Diagnostic { line, column, message, hint, .. } = *problem;
+            unusable(Failure { line, column, hint, ..Failure::new(message) })
+        })?;
+        let registered = program.register().map_err(unusable)?.into_iter();
+        let tests = registered.map(|test| Listed { name: test.name, line: test.line }).collect();
+        Ok(TestFile { text: text.into(), program, tests })
+    }
+
+    /// Its tests, in their order.
+    pub fn tests(&self) -> &[Listed] {
+        &self.tests
+    }
+
+    /// The places of the tests whose names contain `filter`.
+    pub fn wanted(&self, filter: Option<&str>) -> Vec<usize> {
+        let is_wanted = |test: &Listed| filter.is_none_or(|filter| test.name.contains(filter));
+        self.tests.iter().enumerate().filter(|(_, test)| is_wanted(test)).map(|(index, _)| index).collect()
+    }
+
+    /// Runs the test at this place; `None` where there is none.
+    pub fn run(&self, index: usize, project: &Arc<Project>, detail: Detail) -> Option<TestReport> {
+        let Listed { name, line } = self.tests.get(index)?.clone();
+        let began = Instant::now();
+        let (stage, failure, prints) = self.program.attempt(index, project, false);
+        let mut test = TestReport {
+            name,
+            line,
+            place: index,
+            took: Duration::ZERO,
+            expectations: stage.n_expectations,
+            rules: stage.verdicts(),
+            prints: stage.story.prints.iter().cloned().chain(prints).collect(),
+            failure: None,
+        };
+        if let Some(mut failure) = failure {
+            if failure.line == 0 {
+                failure.line = line;
+            }
+            let once_more = detail == Detail::Full && !failure.is_cut_off;
+            let (about, mut told) = (failure.about.clone(), report(failure, &self.text));
+            if once_more {
+                let (stage, ..) = self.program.attempt(index, project, true);
+                told.add_evidence(&stage, about.as_deref());
+            }
+            told.prints.clone_from(&test.prints);
+            test.failure = Some(told);
+        }
+        test.took = began.elapsed();
+        Some(test)
+    }
+}
+
+impl FailureReport {
+    /// What happened on the stage, as far as it is about the alert of the failure.
+    fn add_evidence(&mut self, stage: &Stage, about: Option<&About>) {
+        if let Some(timeline) = &stage.story.timeline {
+            let scope = about.and_then(|about| stage.rules.rules.get(&about.rule)).map(|rule| &rule.scope);
+            self.timeline = timeline.lines(about, scope, stage.start, &stage.project.settings.zone);
+        }
+        if let Some(about) = about {
+            self.judged = stage.judged(about);
+            self.channels = stage.channels_of(about);
+        }
+    }
 }
 
 /// A compiled test file.
-struct Program {
-    engine: Engine,
-    ast: AST,
+pub(super) struct Program {
+    pub(super) engine: Engine,
+    pub(super) ast: AST,
     registry: Registry,
+    /// Its text names `restart`, without which no test can call it.
+    restarts: bool,
 }
 
 impl Program {
-    fn compile(file: &Arc<str>, text: &str) -> Result<Program, Failure> {
+    pub(super) fn compile(file: &Arc<str>, text: &str) -> Result<Program, Box<Diagnostic>> {
         let registry = Registry::default();
         let mut engine = script::engine();
         register(&mut engine, &registry);
@@ -58,39 +163,16 @@ impl Program {
         engine.set_max_operations(0);
         // `t.sent` gives whole requests, and a story may have thousands.
         engine.set_max_string_size(64 << 20).set_max_array_size(100_000).set_max_map_size(1_000_000);
-        let ast = engine.compile(text).map_err(|error| {
-            let Diagnostic { line, column, message, hint, .. } = diagnose::of_parse_error(file, text, &error);
-            Failure { line, column, hint, ..Failure::new(message) }
-        })?;
-        Ok(Program { engine, ast, registry })
+        let ast = engine.compile(text).map_err(|error| diagnose::of_parse_error(file, text, &error))?;
+        Ok(Program { engine, ast, registry, restarts: text.contains("restart") })
     }
 
     /// Runs the file itself, and gives the tests that it registers.
-    fn register(&self) -> Result<Vec<Registered>, Failure> {
+    pub(super) fn register(&self) -> Result<Vec<Registered>, Failure> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let (result, _) = guarded(|| self.engine.run_ast(&self.ast));
         result.map_err(|error| failure_of(*error))?;
         Ok(std::mem::take(&mut *self.registry.lock().unwrap_or_else(PoisonError::into_inner)))
-    }
-
-    /// Runs one test, and once more for the time line if it fails.
-    fn run(&self, index: usize, line: usize, project: &Arc<Project>, text: &str) -> (usize, Option<FailureReport>) {
-        let (stage, failure, _) = self.attempt(index, project, false);
-        let Some(mut failure) = failure else { return (stage.n_expectations, None) };
-        if failure.line == 0 {
-            failure.line = line;
-        }
-        if failure.is_cut_off {
-            return (stage.n_expectations, Some(report(failure, text, Vec::new(), Vec::new())));
-        }
-        let (stage, _, prints) = self.attempt(index, project, true);
-        let timeline = stage.story.timeline.as_ref().map(|timeline| {
-            let rule = failure.about.as_deref().and_then(|about| stage.rules.rules.get(&about.rule));
-            let scope = rule.map(|rule| &rule.scope);
-            timeline.lines(failure.about.as_deref(), scope, stage.start, &project.settings.zone)
-        });
-        let prints = stage.story.prints.iter().cloned().chain(prints).collect();
-        (stage.n_expectations, Some(report(failure, text, timeline.unwrap_or_default(), prints)))
     }
 
     fn attempt(
@@ -99,7 +181,7 @@ impl Program {
         project: &Arc<Project>,
         with_timeline: bool,
     ) -> (Stage, Option<Failure>, Vec<String>) {
-        let t = T(Arc::new(Mutex::new(Stage::new(project, with_timeline))));
+        let t = T(Arc::new(Mutex::new(Stage::new(project, self.restarts, with_timeline))));
         let (result, prints) = match self.register() {
             Ok(tests) => match tests.get(index) {
                 Some(test) => {
@@ -113,7 +195,7 @@ impl Program {
             }
         };
         let ended = result.err().map(|error| failure_of(*error));
-        let empty = Stage::new(project, false);
+        let empty = Stage::new(project, false, false);
         let mut stage = std::mem::replace(&mut *t.stage(), empty);
         // A failure on the stage has more to say than the error that carried it out of the script.
         let failure = stage.failure.take().or(ended).or_else(|| {
@@ -153,7 +235,7 @@ fn failure_of(mut error: EvalAltResult) -> Failure {
             .hint(Some("is there a loop without an end, or a very long `t.advance`?".to_string())),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             let name = signature.split(['(', ' ']).next().unwrap_or(&signature);
-            let hint = did_you_mean(name, NAMES.iter().copied());
+            let hint = did_you_mean(name, reference::names());
             Failure::new(format!("there is no function `{signature}` here")).hint(hint)
         }
         EvalAltResult::ErrorRuntime(message, _) => Failure::new(message.to_string()),
@@ -162,8 +244,9 @@ fn failure_of(mut error: EvalAltResult) -> Failure {
     Failure { line, column, is_cut_off, ..failure }
 }
 
-fn report(failure: Failure, text: &str, timeline: Vec<String>, prints: Vec<String>) -> FailureReport {
-    let Failure { line, column, message, got, hint, about: _, is_cut_off: _ } = failure;
+fn report(failure: Failure, text: &str) -> FailureReport {
+    let Failure { line, column, message, got, differences, hint, about: _, is_cut_off: _ } = failure;
     let source = line.checked_sub(1).and_then(|index| text.lines().nth(index)).map(str::to_string);
-    FailureReport { line, column, source, message, got, hint, timeline, prints }
+    let differences = differences.into_vec();
+    FailureReport { line, column, source, message, got, differences, hint, ..FailureReport::default() }
 }

@@ -6,13 +6,18 @@ use std::time::Duration;
 
 use rhai::EvalAltResult;
 
+use super::difference::Difference;
+use super::report::Verdicts;
 use super::timeline::{About, Timeline};
-use crate::engine::{DeadLetter, Effects, Engine, Event, Input, Outcome};
+use crate::channels::Verdict;
+use crate::engine::{Effects, Engine, Event, Input};
 use crate::history::{Batch, Source};
-use crate::lab::bench::{Arrival, Bench, Delivery, Observer};
-use crate::lab::project::{Project, Sent};
+use crate::lab::bench::{Bench, Observer};
+use crate::lab::lanes::{Answer, Attempted, Dispatched, Receivers};
+use crate::lab::project::Project;
 use crate::lab::sampling::Sampled;
-use crate::model::{ChannelName, Notification, Now, Snapshot, Time, Value};
+use crate::model::{ChannelName, Now, RuleName, Snapshot, Time, Value};
+use crate::outbox::Begun;
 use crate::rules::{RuleSet, script};
 
 /// When a test begins unless it says otherwise: 2026-01-05T00:00:00Z, a Monday.
@@ -31,6 +36,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What was found instead.
     pub(crate) got: Option<String>,
+    /// Of a notification that is not as expected, the fields that differ.
+    pub(crate) differences: Box<[Difference]>,
     /// What to do.
     pub(crate) hint: Option<String>,
     /// Which alert it is about.
@@ -42,7 +49,16 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure whose place is not yet known.
     pub(crate) fn new(message: impl Into<String>) -> Failure {
-        Failure { line: 0, column: 0, message: message.into(), got: None, hint: None, about: None, is_cut_off: false }
+        Failure {
+            line: 0,
+            column: 0,
+            message: message.into(),
+            got: None,
+            differences: Box::default(),
+            hint: None,
+            about: None,
+            is_cut_off: false,
+        }
     }
 
     /// The same failure with what was found.
@@ -68,29 +84,41 @@ impl Failure {
 }
 
 /// What has happened on a stage.
+#[derive(Default)]
 pub(crate) struct Story {
-    project: Arc<Project>,
     /// Every event, in order.
     pub(crate) events: Vec<Event>,
-    /// Every notification with its request, in order.
-    pub(crate) sent: Vec<Sent>,
+    /// Every attempt at a channel, in order.
+    pub(crate) attempts: Vec<Attempted>,
     /// Lines that rules printed.
     pub(crate) prints: Vec<String>,
     /// Everything, where a time line is wanted.
     pub(crate) timeline: Option<Timeline>,
 }
 
+impl Story {
+    /// What a channel's receiver got, in order.
+    pub(crate) fn sent<'a>(&'a self, channel: &'a ChannelName) -> impl Iterator<Item = &'a Attempted> {
+        self.attempts.iter().filter(|attempt| attempt.has_arrived() && attempt.sent.notification.channel == *channel)
+    }
+}
+
 impl Observer for Story {
     fn step(&mut self, engine: &Engine, effects: Effects) {
-        let sent: Vec<Sent> =
-            effects.notifications.iter().map(|notification| self.project.render(notification.clone())).collect();
         if let Some(timeline) = &mut self.timeline {
-            let titles: Vec<String> = sent.iter().map(|sent| sent.message.title.clone()).collect();
-            timeline.step(engine, &effects, &titles);
+            timeline.step(engine, &effects);
         }
-        self.sent.extend(sent);
         self.prints.extend(effects.prints.into_iter().map(|(rule, line)| format!("{rule}: {line}")));
         self.events.extend(effects.events);
+    }
+
+    fn outbox(&mut self, dispatched: Dispatched) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.outbox(&dispatched);
+        }
+        if let Dispatched::Attempted(attempted) = dispatched {
+            self.attempts.push(attempted);
+        }
     }
 }
 
@@ -100,35 +128,39 @@ pub(crate) struct Stage {
     pub(crate) rules: Arc<RuleSet>,
     params: BTreeMap<Arc<str>, Value>,
     pub(crate) bench: Bench,
+    /// The bench can be restarted.
+    remembers: bool,
     pub(crate) story: Story,
-    /// Channels whose receivers do not answer, and until when.
-    broken: Arc<Mutex<BTreeMap<ChannelName, Time>>>,
+    /// Channels whose receivers fail, and until when.
+    broken: Broken,
     pub(crate) start: Time,
     every: Duration,
     next_sample: Time,
     pub(crate) subjects: Vec<Sampled>,
     /// How many expectations were met or not.
     pub(crate) n_expectations: usize,
-    /// How many events and notifications there were at the last expectation.
+    /// How many events and attempts there were at the last expectation.
     pub(crate) seen: (usize, usize),
     pub(crate) failure: Option<Failure>,
+    /// The verdicts of each rule before the newest restart.
+    counted: BTreeMap<RuleName, Verdicts>,
 }
 
 impl Stage {
-    /// A stage on which nothing has happened.
-    pub(crate) fn new(project: &Arc<Project>, with_timeline: bool) -> Stage {
+    /// A stage on which nothing has happened. Only one that `remembers` can be restarted; it is slower.
+    pub(crate) fn new(project: &Arc<Project>, remembers: bool, with_timeline: bool) -> Stage {
         let timeline = with_timeline.then(Timeline::default);
         let project = project.clone();
-        let mut story =
-            Story { project: project.clone(), events: Vec::new(), sent: Vec::new(), prints: Vec::new(), timeline };
-        let broken = Arc::<Mutex<BTreeMap<ChannelName, Time>>>::default();
-        let mut bench = project.bench(Now::at(START), true, &mut story);
-        bench.deliver_by(receivers(&project, &broken));
+        let mut story = Story { timeline, ..Story::default() };
+        let broken = Broken::default();
+        let mut bench = project.bench(Now::at(START), remembers, &mut story);
+        bench.receive_by(receivers(&broken));
         Stage {
             rules: project.rules.clone(),
             project,
             params: BTreeMap::new(),
             bench,
+            remembers,
             story,
             broken,
             start: START,
@@ -138,6 +170,7 @@ impl Stage {
             n_expectations: 0,
             seen: (0, 0),
             failure: None,
+            counted: BTreeMap::new(),
         }
     }
 
@@ -148,8 +181,8 @@ impl Stage {
                 .hint(Some("make `t.start_at(..)` the first line of the test".to_string())));
         }
         let project = self.project.clone();
-        self.bench = project.bench(Now::at(time), true, &mut self.story);
-        self.bench.deliver_by(receivers(&project, &self.broken));
+        self.bench = project.bench(Now::at(time), self.remembers, &mut self.story);
+        self.bench.receive_by(receivers(&self.broken));
         if !Arc::ptr_eq(&self.rules, &project.rules) {
             self.bench.feed(Input::Rules(self.rules.clone()), &mut self.story);
         }
@@ -206,6 +239,7 @@ impl Stage {
         if let Some(timeline) = &mut self.story.timeline {
             timeline.restart(self.bench.now().time);
         }
+        self.counted = self.verdicts();
         let problems = self.bench.restart(down, &mut self.story);
         while self.next_sample <= self.bench.now().time {
             self.next_sample = self.next_sample + self.every;
@@ -216,8 +250,7 @@ impl Stage {
         }
     }
 
-    /// The receiver of a channel does not answer for so long. What is sent there meanwhile arrives then, if it is not given
-    /// up before.
+    /// The receiver of a channel fails each attempt for so long.
     pub(crate) fn break_channel(&mut self, name: &str, length: Duration) -> Result<(), Failure> {
         let channel = self.channel(name)?;
         self.flush();
@@ -247,25 +280,33 @@ impl Stage {
         self.bench.feed(Input::Batch(Batch { source, snapshots, complete: Vec::new() }), &mut self.story);
     }
 
+    /// The verdicts of each rule that judged anything.
+    pub(crate) fn verdicts(&self) -> BTreeMap<RuleName, Verdicts> {
+        let mut verdicts = self.counted.clone();
+        for view in self.bench.engine().rule_views() {
+            let counted = verdicts.entry(view.rule.name.clone()).or_default();
+            *counted = counted.and(view.counts);
+        }
+        verdicts.retain(|_, counted| *counted != Verdicts::default());
+        verdicts
+    }
+
     /// The end of an expectation: `expect_quiet` looks back to here.
     pub(crate) fn mark(&mut self) {
         self.n_expectations += 1;
-        self.seen = (self.story.events.len(), self.story.sent.len());
+        self.seen = (self.story.events.len(), self.story.attempts.len());
     }
 }
 
-/// Receivers that take what they are sent at once, but for those that are broken. In a test the wall clock agrees with the
-/// engine's time.
-fn receivers(project: &Project, broken: &Arc<Mutex<BTreeMap<ChannelName, Time>>>) -> Delivery {
-    let (broken, retry_for) = (broken.clone(), project.retry_for);
-    Box::new(move |notification: &Notification| {
+/// Channels whose receivers fail, and until when.
+type Broken = Arc<Mutex<BTreeMap<ChannelName, Time>>>;
+
+/// Receivers that take what they are sent at once, but for those that are broken.
+fn receivers(broken: &Broken) -> Receivers {
+    let broken = broken.clone();
+    Box::new(move |begun: &Begun, now: Now| {
         let broken = broken.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = broken.get(&notification.channel).map_or(Duration::ZERO, |until| until.since(notification.time));
-        if wait <= retry_for {
-            return Arrival::After(wait, Outcome::Delivered);
-        }
-        let reason = "the receiver did not answer".to_string();
-        let letter = Arc::new(DeadLetter { notification: Arc::new(notification.clone()), reason });
-        Arrival::After(retry_for, Outcome::Dead { letter: Some(letter) })
+        let fails = broken.get(&begun.notification.channel).is_some_and(|until| now.time < *until);
+        Answer::at_once(if fails { Verdict::retry("the channel is broken by this test") } else { Verdict::Ok })
     })
 }

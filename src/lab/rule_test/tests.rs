@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{FailureReport, FileReport, run};
+use super::{Detail, FailureReport, FileReport, TestFile, list, run, run_files};
 use crate::lab::project::Project;
 
 const RULES: &str = r#"
@@ -185,12 +188,154 @@ fn a_failure_says_where_what_and_what_happened_until_then() {
             "       |           ^",
             "  expected high_error_rate api to be firing at level critical",
             "  got: pending for 20s (hold is 30s); the newest verdict: true -> pending",
+            "  judged now:",
+            "    the condition reads error_rate = 0.3",
+            "    when |s| s.error_rate > limit: true",
+            "      s.error_rate > limit: true",
+            "        s.error_rate: 0.3",
+            "        limit: 0.1",
+            "    level |s| if s.error_rate > 0.5 { \"critical\" } else { \"warning\" }: \"warning\"",
+            "      s.error_rate > 0.5: false",
+            "        s.error_rate: 0.3",
+            "    hold has counted 20s of 30s",
+            "  channels:",
+            "    nobody was told of it: it did not fire",
             "  time line:",
             "          +0s Mon 00:00:00  snapshot   service api error_rate=0.3",
             "          +0s Mon 00:00:00  verdict    true -> pending",
             "         +10s Mon 00:00:10  2 snapshots until +20s: service api error_rate=0.3",
         ]
     );
+}
+
+#[test]
+fn a_notification_that_is_not_as_expected_is_told_field_by_field() {
+    let burst = r#"let api = t.subject("service", "api", #{ region: "eu" });
+        api.set(#{ error_rate: 0.3 });
+        t.advance("30s");"#;
+    passes(&format!(
+        r#"{burst}
+        t.expect_notification("console", #{{
+            level: "warning", event: "raised", subject: "api",
+            text: |x| x.contains("30%") && x.matches("(?s).*calls fail.*"),
+            alerts: [#{{ labels: #{{ region: "eu" }}, values: #{{ error_rate: 0.3 }}, runbook: () }}],
+            summary: #{{ alerts: 1.0 }},
+            request: #{{ transport: "terminal" }},
+        }});
+        t.expect_quiet();"#
+    ));
+    let failure = test(&format!(
+        r#"{burst}
+        t.expect_notification("console", #{{
+            title: "[critical] high_error_rate api", levle: "warning", text: |x| x == "",
+            alerts: [#{{ event: "raised", level: "critical", labels: #{{ region: "us" }} }}, #{{}}],
+        }});"#
+    ))
+    .unwrap();
+    assert_eq!(failure.message, "expected another notification to `console`");
+    let differences = failure.differences.iter();
+    let differences: Vec<_> = differences.map(|d| (d.field.as_str(), d.expected.as_str(), d.got.as_str())).collect();
+    assert_eq!(
+        differences[..5],
+        [
+            ("alerts", "2 items", "1 item"),
+            ("alerts[0].labels.region", "\"us\"", "\"eu\""),
+            ("alerts[0].level", "\"critical\"", "\"warning\""),
+            ("levle", "\"warning\"", "there is no such field: did you mean `level`?"),
+            ("text", "what the closure takes", differences[4].2),
+        ]
+    );
+    let lines = failure.lines("t");
+    let title = lines.iter().position(|line| line == "    title:").unwrap();
+    assert_eq!(
+        lines[title..title + 4],
+        [
+            "    title:",
+            "      expected \"[critical] high_error_rate api\"",
+            "      got      \"[warning] high_error_rate api\"",
+            "                 ^"
+        ]
+    );
+    assert!(failure.channels[0].ends_with("console was told: [warning] high_error_rate api"), "{failure:#?}");
+    let (line, message, got, _) = fails("t.expect_notification(\"console\", #{ level: \"info\" });");
+    assert_eq!((line, message.as_str(), got.as_str()), (2, "expected a notification to `console`", "none"));
+}
+
+#[test]
+fn what_was_not_sent_is_listed_with_what_waits_and_what_fails() {
+    let (_, _, got, _) = fails(
+        r#"let api = t.subject("service", "api");
+        api.set(#{ error_rate: 0.3 });
+        t.advance("1m");
+        t.break_channel("console", "1h");
+        api.set(#{ error_rate: 0.6 });
+        t.advance("1s");
+        t.expect_sent("console", 2);"#,
+    );
+    let lines: Vec<&str> = got.lines().collect();
+    assert_eq!(lines[..2], ["1:", "     +30s Mon 00:00:30  [warning] high_error_rate api"]);
+    assert!(lines[2].starts_with("the newest attempt failed, +1m"), "{got}");
+    assert_eq!(lines[3..], ["1 more wait to be tried again"]);
+}
+
+#[test]
+fn a_report_has_the_verdicts_of_each_rule_also_over_a_restart_and_what_was_printed() {
+    let report = report(
+        r#"test("it", |t| {
+            print("hello");
+            let api = t.subject("service", "api");
+            api.series("error_rate", "0.01 0.3x1 _ 'x'");
+            t.advance("10s");
+            t.restart();
+            t.advance("30s");
+            t.expect_pending("high_error_rate", "api");
+        });"#,
+    );
+    let test = &report.tests[0];
+    assert_eq!(test.failure, None);
+    assert_eq!(test.prints, ["hello"]);
+    let counts = test.rules["high_error_rate"];
+    assert!(counts.fire >= 2 && counts.clear == 1 && counts.error == 1, "{counts:?}");
+    assert!(!test.rules.contains_key("region_down"), "it judged nothing: {:?}", test.rules);
+}
+
+#[test]
+fn tests_can_be_listed_and_run_one_by_one_over_any_project() {
+    let text = "test(\"one\", |t| t.expect_quiet());\ntest(\"two\", |t| t.expect(false, \"no\"));";
+    let names: Vec<_> = list(&"x".into(), text).unwrap().into_iter().map(|test| (test.name, test.line)).collect();
+    assert_eq!(names, [("one".to_string(), 1), ("two".to_string(), 2)]);
+    assert!(list(&"x".into(), "test(").is_err());
+    let file = TestFile::read(&"x".into(), text).unwrap();
+    let run = |index, detail| file.run(index, &project(), detail);
+    assert_eq!(run(0, Detail::Outcome).unwrap().failure, None);
+    assert_eq!(run(1, Detail::Outcome).unwrap().failure.unwrap().message, "no");
+    assert_eq!(run(2, Detail::Full), None);
+}
+
+#[test]
+fn many_threads_tell_the_same_as_one_in_the_order_of_the_files() {
+    let sound =
+        "test(\"a\", |t| { t.advance(\"10m\"); t.expect_quiet(); });\ntest(\"b\", |t| t.expect(false, \"no\"));";
+    let names = ["a", "b", "c", "d"].map(|name| format!("{name}.test.rhai"));
+    let mut files: BTreeMap<Arc<str>, Arc<str>> =
+        names.iter().map(|name| (name.as_str().into(), sound.into())).collect();
+    files.insert("b2.test.rhai".into(), "test(".into());
+    let run = |jobs| {
+        let mut reports = Vec::new();
+        let jobs = NonZeroUsize::new(jobs).unwrap();
+        let done = |mut report: FileReport| {
+            report.tests.iter_mut().for_each(|test| test.took = Duration::ZERO);
+            reports.push(report);
+            Ok::<(), ()>(())
+        };
+        run_files(&files, &project(), None, jobs, done).unwrap();
+        reports
+    };
+    let one = run(1);
+    let order: Vec<&str> = one.iter().map(|report| &*report.file).collect();
+    assert_eq!(order, ["a.test.rhai", "b.test.rhai", "b2.test.rhai", "c.test.rhai", "d.test.rhai"]);
+    assert_eq!(one.iter().map(FileReport::n_failed).sum::<usize>(), 5);
+    assert_eq!(run(4), one);
 }
 
 #[test]

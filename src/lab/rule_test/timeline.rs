@@ -1,16 +1,21 @@
 //! The time line of a test: snapshots, verdicts, states and notifications, in few lines.
 
-use std::collections::BTreeMap;
+mod told;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::engine::{Alert, Effects, Engine, Standing};
-use crate::model::{Notification, RuleName, Snapshot, SubjectKey, Time, Value, duration};
+use self::told::{Told, tells_of};
+use crate::engine::{Alert, Effects, Engine, Standing, Suppressed};
+use crate::model::{ChannelName, Notification, NotificationId, RuleName, Snapshot, SubjectKey, Time, Value, duration};
 use crate::rules::{Condition, Rule, Scope};
 
 /// Lines that are printed; of a longer time line, the last ones.
 const MAX_LINES: usize = 60;
+/// What is said of a subject that a rule does not concern.
+const NOT_CONCERNED: &str = "not concerned";
 /// Fields of one snapshot that are printed.
 const MAX_FIELDS: usize = 8;
 
@@ -32,15 +37,26 @@ enum Entry {
         subject: SubjectKey,
         text: String,
     },
-    /// An event of an alert, or why a channel was not told.
+    /// An event of an alert.
     Event {
         rule: RuleName,
         subject: SubjectKey,
         text: String,
     },
-    Sent {
-        title: String,
-        notification: Notification,
+    /// A channel is not told of an event, for good.
+    Suppressed {
+        channel: ChannelName,
+        rule: RuleName,
+        subject: SubjectKey,
+        reason: &'static str,
+    },
+    /// The engine wants a channel to be told.
+    Decided(Notification),
+    /// What a channel did, and of which notifications.
+    Channel {
+        channel: ChannelName,
+        told: Told,
+        text: String,
     },
     Rules,
     Restart,
@@ -50,6 +66,8 @@ enum Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     entries: Vec<(Time, Entry)>,
+    /// The entry of each notification whose newest attempt failed: further ones are added to it.
+    failing: BTreeMap<NotificationId, usize>,
     /// What was last noted of each alert.
     known: BTreeMap<(RuleName, SubjectKey), String>,
 }
@@ -72,8 +90,8 @@ impl Timeline {
         self.known.clear();
     }
 
-    /// Notes what a step did. `titles` are of its notifications.
-    pub(crate) fn step(&mut self, engine: &Engine, effects: &Effects, titles: &[String]) {
+    /// Notes what a step did.
+    pub(crate) fn step(&mut self, engine: &Engine, effects: &Effects) {
         let now = effects.now.time;
         for view in engine.alerts() {
             let text = verdict(view.rule, view.alert);
@@ -90,16 +108,15 @@ impl Timeline {
             self.event(event.time, &event.rule, &event.subject, text);
         }
         for suppressed in &effects.suppressed {
-            let text = format!("{} is told nothing of it: {}", suppressed.channel, suppressed.reason);
-            self.event(now, &suppressed.rule, &suppressed.subject, text);
+            let Suppressed { channel, rule, subject, reason, .. } = suppressed.clone();
+            self.entries.push((now, Entry::Suppressed { channel, rule, subject, reason }));
         }
         for fault in &effects.faults {
             let place = if fault.fault.line > 0 { format!("line {}: ", fault.fault.line) } else { String::new() };
             self.event(now, &fault.rule, &fault.subject, format!("error: {place}{}", fault.fault.message));
         }
-        for (notification, title) in effects.notifications.iter().zip(titles) {
-            let (notification, title) = (notification.clone(), title.clone());
-            self.entries.push((now, Entry::Sent { title, notification }));
+        for notification in &effects.notifications {
+            self.entries.push((now, Entry::Decided(notification.clone())));
         }
     }
 
@@ -119,7 +136,11 @@ impl Timeline {
         let clock = Clock { start, zone };
         let mut lines = Vec::new();
         let mut run: Option<Run> = None;
-        for (time, entry) in self.entries.iter().filter(|(_, entry)| is_about(entry, about, scope)) {
+        let ids = about.map(|about| self.ids(about));
+        for (index, (time, entry)) in self.entries.iter().enumerate() {
+            if !is_about(entry, about, ids.as_ref(), scope) {
+                continue;
+            }
             if let Entry::Snapshot(snapshot) = entry {
                 run = match run.take() {
                     Some(run) if run.goes_on_with(snapshot) => Some(run.with(snapshot)),
@@ -136,9 +157,17 @@ impl Timeline {
                 None => format!("{rule} {}: ", subject.name),
             };
             let text = match entry {
+                // Of interest only to whoever asks about it.
+                Entry::Verdict { text, .. } if about.is_none() && text.starts_with(NOT_CONCERNED) => continue,
                 Entry::Verdict { rule, subject, text } => format!("verdict    {}{text}", of(rule, subject)),
+                Entry::Suppressed { channel, rule, subject, reason } => match about {
+                    Some(_) => format!("channel    {channel} is told nothing of it: {reason}"),
+                    None => format!("channel    {channel} is told nothing of {rule} {}: {reason}", subject.name),
+                },
                 Entry::Event { rule, subject, text } => format!("alert      {}{text}", of(rule, subject)),
-                Entry::Sent { title, notification } => format!("sent       to {}: {title}", notification.channel),
+                Entry::Decided(notification) if self.acts_at_once(index, notification) => continue,
+                Entry::Decided(notification) => format!("channel    {} has to wait with it", notification.channel),
+                Entry::Channel { channel, text, .. } => format!("channel    {channel} {text}"),
                 Entry::Rules => "rules      loaded with other params".to_string(),
                 Entry::Restart => "restart    the daemon goes on from what was stored".to_string(),
                 Entry::Snapshot(_) => continue,
@@ -155,7 +184,12 @@ impl Timeline {
     }
 }
 
-fn is_about(entry: &Entry, about: Option<&About>, scope: Option<&Scope>) -> bool {
+fn is_about(
+    entry: &Entry,
+    about: Option<&About>,
+    ids: Option<&BTreeSet<NotificationId>>,
+    scope: Option<&Scope>,
+) -> bool {
     let Some(about) = about else { return true };
     let is_it = |rule: &RuleName, subject: &SubjectKey| *rule == about.rule && subject.name == about.subject;
     match entry {
@@ -164,8 +198,11 @@ fn is_about(entry: &Entry, about: Option<&About>, scope: Option<&Scope>) -> bool
             Some(Scope::Over { kind, .. }) => snapshot.subject.kind == *kind,
             None => false,
         },
-        Entry::Verdict { rule, subject, .. } | Entry::Event { rule, subject, .. } => is_it(rule, subject),
-        Entry::Sent { notification, .. } => notification.alerts.iter().any(|note| is_it(&note.rule, &note.subject)),
+        Entry::Verdict { rule, subject, .. }
+        | Entry::Event { rule, subject, .. }
+        | Entry::Suppressed { rule, subject, .. } => is_it(rule, subject),
+        Entry::Decided(notification) => tells_of(notification, about),
+        Entry::Channel { told, .. } => ids.is_some_and(|ids| told.is_of(ids)),
         Entry::Rules | Entry::Restart => true,
     }
 }
@@ -188,20 +225,21 @@ pub(crate) fn verdict(rule: &Rule, alert: &Alert) -> String {
         Standing::NoData(reason) => format!("no data: {reason}"),
         Standing::Failed(fault) => format!("error: {}", fault.message),
         Standing::Excluded => "`where` does not take it".to_string(),
-        Standing::NotConcerned(field) => format!("not concerned: it never had a field `{field}`"),
+        Standing::NotConcerned(field) => format!("{NOT_CONCERNED}: it never had a field `{field}`"),
     };
     let level = alert.firing.as_ref().map(|firing| format!(" at {}", firing.level)).unwrap_or_default();
     format!("{standing} -> {}{level}", alert.state())
 }
 
 /// Times as a test speaks of them: since its start, and on the clock.
-struct Clock<'a> {
-    start: Time,
-    zone: &'a TimeZone,
+pub(crate) struct Clock<'a> {
+    pub(crate) start: Time,
+    pub(crate) zone: &'a TimeZone,
 }
 
 impl Clock<'_> {
-    fn at(&self, time: Time) -> String {
+    /// `+1m30s Mon 00:01:30`
+    pub(crate) fn at(&self, time: Time) -> String {
         let clock = time.to_jiff().to_zoned(self.zone.clone()).strftime("%a %H:%M:%S").to_string();
         format!("{:>9} {clock}", format!("+{}", duration::format(time.since(self.start))))
     }

@@ -40,8 +40,47 @@ fn a_snapshot_is_read_as_the_design_shows_it() {
         labels: [("region".into(), "eu".into())].into(),
         fields: fields.into_iter().map(|(name, value)| (name.into(), value)).collect(),
         gone: false,
+        source: None,
+        stale_after: None,
     };
     assert_eq!(entries, [Ok(expected)]);
+}
+
+#[test]
+fn a_line_of_a_recording_says_who_made_it_and_a_push_may_not() {
+    let line = r#"{"time":1,"arrived":2,"source":"http:a","stale_after":"45s","kind":"s","name":"a","fields":{}}"#;
+    let mut reader = RecordingReader::new(WireLimits::default());
+    let read_line = reader.read(line.as_bytes()).unwrap();
+    assert_eq!(read_line.source.as_deref(), Some("http:a"));
+    assert_eq!(read_line.stale_after, Some(Duration::from_secs(45)));
+    assert_eq!(read_line.arrived, Some(Time::from_micros(2_000_000)));
+    let refused_line = |reader: &mut RecordingReader, line: &str| reader.read(line.as_bytes()).unwrap_err();
+    assert_eq!(
+        refused_line(&mut reader, r#"{"stale_after":"soon","kind":"s","name":"a","fields":{}}"#),
+        format!("`stale_after` is no duration: {}", duration::parse("soon").unwrap_err())
+    );
+    assert_eq!(refused_line(&mut reader, r#"{"source":"","kind":"s"}"#), "the source is empty");
+    assert_eq!(
+        refused_line(&mut reader, r#"{"sorce":"x","kind":"s"}"#),
+        "unknown key `sorce` (did you mean `source`?)"
+    );
+    refused(line, "`source` is of recordings: leave it out, who pushes is always the source `push`");
+}
+
+#[test]
+fn names_that_come_again_are_the_same_and_bad_ones_are_refused_each_time() {
+    let mut reader = RecordingReader::new(WireLimits::default());
+    let line = br#"{"kind":"s","name":"a","fields":{"x":1}}"#;
+    let (one, two) = (reader.read(line).unwrap(), reader.read(line).unwrap());
+    assert!(Arc::ptr_eq(&one.subject.name, &two.subject.name));
+    let field = |snapshot: &WireSnapshot| snapshot.fields.keys().next().cloned().unwrap();
+    assert!(Arc::ptr_eq(&field(&one), &field(&two)));
+    for _ in 0..2 {
+        assert!(reader.read(br#"{"kind":"x","name":"\u0001","fields":{}}"#).is_err());
+        assert!(reader.read(br#"{"kind":"a b","name":"a","fields":{}}"#).is_err());
+    }
+    assert!(reader.read(br#"{"kind":"s","name":"a b","fields":{}}"#).is_ok());
+    assert!(reader.read(br#"{"kind":"a b","name":"a","fields":{}}"#).is_err(), "a name is not yet a kind");
 }
 
 #[test]
@@ -102,6 +141,8 @@ fn a_bad_entry_is_refused_with_its_reason() {
         ),
         (r#"{"kind":"s","name":"a","name":"b","fields":{}}"#, "`name` is there twice"),
         (r#"{"kind":"s","name":"a","fields":{"x":1,"x":null}}"#, "field `x` is there twice"),
+        (r#"{"kind":"s","name":"a","fields":{"x":null,"x":1}}"#, "field `x` is there twice"),
+        (r#"{"kind":"s","name":"a","fields":{"x":null,"x":null}}"#, "field `x` is there twice"),
         (r#"{"kind":"s","name":"a","labels":{"x":"1","x":"2"},"fields":{}}"#, "label `x` is there twice"),
         (r#"{"kind":"s","name":"","fields":{}}"#, "the name is empty"),
         (r#"{"kind":"s","name":7,"fields":{}}"#, "invalid type: integer `7`, expected `name` as text"),
@@ -210,9 +251,12 @@ proptest! {
         let time = Time::from_micros(micros + 1_000_000);
         let snapshot = Snapshot { subject: SubjectKey::new(kind, name), time, labels, fields, gone };
         let arrived = arrived.map(|micros| Time::from_micros(micros + 1_000_000));
-        let line = serde_json::to_string(&Wire { snapshot: &snapshot, wall_offset, arrived }).unwrap();
+        let recorded = arrived.map(|arrived| Recorded { arrived, source: "host", stale_after: Duration::from_secs(30) });
+        let line = serde_json::to_string(&Wire { snapshot: &snapshot, wall_offset, recorded }).unwrap();
         prop_assert!(!line.contains('\n'));
-        let read = parse_line(line.as_bytes(), 0, &WireLimits::default()).unwrap();
+        let read = RecordingReader::new(WireLimits::default()).read(line.as_bytes()).unwrap();
+        prop_assert_eq!(read.source.as_deref(), arrived.map(|_| "host"));
+        prop_assert_eq!(read.stale_after, arrived.map(|_| Duration::from_secs(30)));
         prop_assert_eq!(read.arrived, arrived.map(|arrived| arrived.offset(wall_offset)));
         prop_assert_eq!(read.into_snapshot(Now { time: Time::EPOCH, wall_offset }), snapshot);
     }

@@ -3,9 +3,12 @@
 //! Rhai's syntax tree is unstable between its minor versions, so this module and its children are the only ones that look at it.
 
 pub(crate) mod calls;
+pub(crate) mod lower;
+pub(crate) mod points;
 pub(crate) mod reads;
 pub(crate) mod script;
 pub(crate) mod text;
+pub(crate) mod tokens;
 mod tree;
 
 use rhai::Position;

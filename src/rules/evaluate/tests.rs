@@ -106,7 +106,7 @@ fn closure(text: &str) -> Closure {
     for captured in pointer.iter_curry_mut() {
         *captured = captured.clone().flatten();
     }
-    Closure { pointer, ast: Arc::new(ast), line: 1, column: 1 }
+    Closure { pointer, ast: Arc::new(ast), line: 1, column: 1, plan: None }
 }
 
 fn rule_of(when: Closure) -> Rule {
@@ -137,7 +137,10 @@ fn rule_of(when: Closure) -> Rule {
             clear: vec![None],
             level: LevelSource::Fixed(Level::Warning),
             message: MessageSource::Default,
+            watched: None,
+            coverage: None,
         },
+        origin: Arc::default(),
     }
 }
 

@@ -15,10 +15,13 @@ pub(super) const TOPIC: Topic = Topic {
     name: "Numbers as text",
     register,
     functions: &[
-        Function { signature: "percent(x)", gives: "A fraction as per cent: `percent(0.3)` is `30%`.", no_data: "" },
-        Function { signature: "bytes(x)", gives: "A number of bytes: `1.5 GiB`.", no_data: "" },
-        Function { signature: "duration(x)", gives: "A number of seconds: `1h30m`.", no_data: "" },
-        Function { signature: "x.fixed(2)", gives: "A number with so many digits after the point.", no_data: "" },
+        Function::new("percent(x)", "A fraction as per cent.").example("percent(0.3)                        // 30%"),
+        Function::new("bytes(x)", "A number of bytes in a unit of powers of 1024.")
+            .example("bytes(1610612736)                   // 1.5 GiB"),
+        Function::new("duration(x)", "A number of seconds as a duration.")
+            .example("duration(5400)                      // 1h30m"),
+        Function::new("x.fixed(digits)", "A number with so many digits after the point, 0 to 20.")
+            .example("2.0.fixed(2)                        // 2.00"),
     ],
 };
 

@@ -15,13 +15,14 @@ pub(super) const TOPIC: Topic = Topic {
     name: "Other subjects",
     register,
     functions: &[
-        Function { signature: "find(kind, name)", gives: "The subject, or `()` where it is not known.", no_data: "" },
-        Function { signature: "all(kind)", gives: "The set of the fresh subjects of a kind.", no_data: "" },
-        Function {
-            signature: "all(kind, #{ label: value })",
-            gives: "The set of those that have these labels; `name` and `kind` count as labels.",
-            no_data: "",
-        },
+        Function::new("find(kind, name)", "The subject, or `()` where it is not known.")
+            .example("let db = find(\"service\", \"db\"); db != () && db.error_rate > 0.1"),
+        Function::new(
+            "all(kind), all(kind, labels)",
+            "The set of the fresh subjects of a kind: all of them, or those that have these labels. `name` and `kind` count as labels.",
+        )
+        .no_data("A subject of the kind was fresh before a restart and has not been heard of since.")
+        .example("all(\"service\", #{ region: \"eu\" }).avg(\"error_rate\")"),
     ],
 };
 

@@ -1,6 +1,7 @@
 //! What scripts can call, by topic: one file for each, with its functions and their reference.
 //!
-//! Adding a topic is one file and one line in [`TOPICS`].
+//! Adding a topic is one file and one line in [`TOPICS`]; its functions' entries in the reference stand beside them, and
+//! [`super::reference`] writes them out.
 
 mod format;
 mod lookup;
@@ -19,32 +20,73 @@ use crate::model::Value;
 pub(crate) use set::Set;
 pub(crate) use subject::Subject;
 pub(crate) use text::regex_problem;
+pub(crate) use window::{window_of, window_question};
 
-/// A topic of the host API.
+/// A topic of functions that scripts can call.
 #[derive(Debug)]
 pub struct Topic {
     /// Its name, as a heading.
     pub name: &'static str,
     /// Its functions and properties.
     pub functions: &'static [Function],
-    register: fn(&mut Engine),
+    /// Registers them.
+    pub(crate) register: fn(&mut Engine),
 }
 
 /// The reference of one function or property.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Function {
-    /// How it is written: `s.rate(field, window)`.
+    /// How it is written: `s.rate(field, window)`; several ways with a comma between them.
     pub signature: &'static str,
     /// What it gives, in one sentence.
     pub gives: &'static str,
+    /// The unit of what it gives; empty where there is none.
+    pub unit: &'static str,
+    /// How many samples it needs; 0 where it does not look at samples.
+    pub samples: usize,
     /// When there is no data; empty where there always is an answer.
     pub no_data: &'static str,
+    /// How it is used; empty where the signature says enough.
+    pub example: &'static str,
+}
+
+impl Function {
+    /// A function that always has an answer.
+    pub const fn new(signature: &'static str, gives: &'static str) -> Function {
+        Function { signature, gives, unit: "", samples: 0, no_data: "", example: "" }
+    }
+
+    /// The same with the unit of what it gives.
+    #[must_use]
+    pub const fn unit(self, unit: &'static str) -> Function {
+        Function { unit, ..self }
+    }
+
+    /// The same with the samples that it needs.
+    #[must_use]
+    pub const fn samples(self, samples: usize) -> Function {
+        Function { samples, ..self }
+    }
+
+    /// The same with when there is no data.
+    #[must_use]
+    pub const fn no_data(self, no_data: &'static str) -> Function {
+        Function { no_data, ..self }
+    }
+
+    /// The same with an example.
+    #[must_use]
+    pub const fn example(self, example: &'static str) -> Function {
+        Function { example, ..self }
+    }
 }
 
 /// All topics, in the order of the reference.
 pub const TOPICS: &[&Topic] = &[
     &subject::TOPIC,
+    &subject::LABELS,
     &window::TOPIC,
+    &window::WINDOWS,
     &set_functions::TOPIC,
     &lookup::TOPIC,
     &ratio::TOPIC,
@@ -114,6 +156,33 @@ pub(crate) fn type_name(value: &Dynamic) -> &'static str {
     }
 }
 
+/// A value as people read it: a number whole, a text in quotes, of a subject its name.
+pub(crate) fn shown(value: &Dynamic) -> String {
+    if let Some(value) = from_script(value) {
+        return match value {
+            Value::Number(number) if number != 0.0 && !(1e-5..1e16).contains(&number.abs()) => format!("{number:e}"),
+            Value::Number(number) => number.to_string(),
+            Value::Text(text) => format!("{text:?}"),
+            Value::Bool(bool) => bool.to_string(),
+        };
+    }
+    if let Some(subject) = value.read_lock::<Subject>() {
+        return subject.to_text();
+    }
+    if let Some(set) = value.read_lock::<Set>() {
+        return set.to_text();
+    }
+    if let Some(window) = value.read_lock::<crate::history::Window>() {
+        return window.to_string();
+    }
+    match value.as_array_ref() {
+        Ok(items) if items.len() <= 8 => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Ok(items) => format!("an array of {}", items.len()),
+        Err(_) if value.is_unit() => "()".to_string(),
+        Err(_) => type_name(value).to_string(),
+    }
+}
+
 /// A field's value as scripts see it.
 fn to_script(value: Value) -> Dynamic {
     match value {
@@ -133,6 +202,3 @@ fn from_script(value: &Dynamic) -> Option<Value> {
     }
     value.as_bool().ok().map(Value::Bool)
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,12 +12,11 @@ pub(super) const TOPIC: Topic = Topic {
     name: "Ratios",
     register,
     functions: &[
-        Function { signature: "ratio(a, b)", gives: "a divided by b.", no_data: "b is 0." },
-        Function {
-            signature: "ratio(a, b, or_else)",
-            gives: "a divided by b, or `or_else` where b is 0.",
-            no_data: "",
-        },
+        Function::new("ratio(a, b)", "a divided by b.")
+            .no_data("b is 0.")
+            .example("ratio(s.failed_calls, s.total_calls) > 0.1"),
+        Function::new("ratio(a, b, or_else)", "a divided by b, or `or_else` where b is 0.")
+            .example("ratio(s.hits, s.lookups, 1) < 0.5"),
     ],
 };
 

@@ -99,6 +99,14 @@ impl Set {
         Ok(Set::group(evaluation, kind, members, labels))
     }
 
+    /// The set as people name it.
+    pub(super) fn to_text(&self) -> String {
+        match &self.members {
+            Members::Subjects(ids) => format!("a set of {} {}", ids.len(), self.kind),
+            Members::Sets(sets) => format!("{} sets of {}", sets.len(), self.kind),
+        }
+    }
+
     fn part(&self, members: Members) -> Set {
         Set { members, partial: true, ..self.clone() }
     }

@@ -12,6 +12,7 @@ use super::set::{Measure, Set};
 use super::subject::label_names;
 use super::{Function, Topic, from_script, method, type_name};
 
+const MEASURE: &str = "of what is asked";
 const NONE_READABLE: &str = "The set has members and none of them can be read.";
 const NONE: &str = "The set is empty, or none of its members can be read.";
 
@@ -20,66 +21,60 @@ pub(super) const TOPIC: Topic = Topic {
     name: "Sets",
     register,
     functions: &[
-        Function { signature: "g.len()", gives: "How many fresh members the set has.", no_data: "" },
-        Function {
-            signature: "g.count(predicate)",
-            gives: "Of how many members the closure is true; 0 of an empty set.",
-            no_data: NONE_READABLE,
-        },
-        Function {
-            signature: "g.any(predicate)",
-            gives: "Whether the closure is true of a member; false of an empty set.",
-            no_data: NONE_READABLE,
-        },
-        Function {
-            signature: "g.all(predicate)",
-            gives: "Whether the closure is true of all members; true of an empty set.",
-            no_data: NONE_READABLE,
-        },
-        Function {
-            signature: "g.filter(predicate)",
-            gives: "The members of which the closure is true.",
-            no_data: NONE_READABLE,
-        },
-        Function { signature: "for m in g { .. }", gives: "Each member in the order of the names.", no_data: "" },
-        Function {
-            signature: "g.sum(x)",
-            gives: "The sum of a field, or of what a closure says; 0 of an empty set.",
-            no_data: NONE_READABLE,
-        },
-        Function { signature: "g.avg(x)", gives: "The mean.", no_data: NONE },
-        Function { signature: "g.min(x)", gives: "The least value.", no_data: NONE },
-        Function { signature: "g.max(x)", gives: "The greatest value.", no_data: NONE },
-        Function { signature: "g.stddev(x)", gives: "The standard deviation of the values.", no_data: NONE },
-        Function {
-            signature: "g.quantile(x, q)",
-            gives: "The quantile q (0 to 1) of the values, linear between neighbours.",
-            no_data: NONE,
-        },
-        Function {
-            signature: "g.top(n, x)",
-            gives: "The n members with the greatest values, greatest first.",
-            no_data: NONE,
-        },
-        Function {
-            signature: "g.one(x)",
-            gives: "The value of the only member that has it; several members are an error.",
-            no_data: NONE,
-        },
-        Function {
-            signature: "g.distinct(x)",
-            gives: "The different values, as an array in the order of their first members.",
-            no_data: NONE_READABLE,
-        },
-        Function {
-            signature: "g.by(labels)",
-            gives: "A set of sets, one for each value of a label (or array of labels); closures get each set.",
-            no_data: "",
-        },
-        Function { signature: "g.labels", gives: "The labels on which all members agree.", no_data: "" },
-        Function { signature: "g.names()", gives: "The names of the members, as an array.", no_data: "" },
-        Function { signature: "g.stale()", gives: "How many subjects of the set are stale.", no_data: "" },
-        Function { signature: "g.missing(field)", gives: "How many members lack the field.", no_data: "" },
+        Function::new("g.len(), g.len", "How many fresh members the set has.").unit("members").example("g.len() < 3"),
+        Function::new("g.is_empty()", "Whether the set has no fresh member."),
+        Function::new("g.count(predicate)", "Of how many members the closure is true; 0 of an empty set.")
+            .unit("members")
+            .no_data(NONE_READABLE)
+            .example("g.count(|s| s.status == \"running\") < 2"),
+        Function::new("g.any(predicate)", "Whether the closure is true of a member; false of an empty set.")
+            .no_data(NONE_READABLE),
+        Function::new("g.all(predicate)", "Whether the closure is true of all members; true of an empty set.")
+            .no_data(NONE_READABLE),
+        Function::new("g.filter(predicate)", "The members of which the closure is true.")
+            .no_data(NONE_READABLE)
+            .example("g.filter(|s| s.error_rate > 0.1).names()"),
+        Function::new("for m in g { .. }", "Each member in the order of the names."),
+        Function::new("g.sum(x)", "The sum of a field, or of what a closure says; 0 of an empty set.")
+            .unit(MEASURE)
+            .no_data(NONE_READABLE)
+            .example("g.sum(|s| s.rate(\"total_calls\", \"5m\")) > 1000"),
+        Function::new("g.avg(x)", "The mean of a field, or of what a closure says.")
+            .unit(MEASURE)
+            .no_data(NONE)
+            .example("g.avg(\"cpu_percent\") > 80"),
+        Function::new("g.min(x)", "The least value of a field, or of what a closure says.").unit(MEASURE).no_data(NONE),
+        Function::new("g.max(x)", "The greatest value of a field, or of what a closure says.")
+            .unit(MEASURE)
+            .no_data(NONE),
+        Function::new("g.stddev(x)", "The standard deviation of a field, or of what a closure says.")
+            .unit(MEASURE)
+            .no_data(NONE),
+        Function::new("g.quantile(x, q)", "The quantile q (0 to 1) of the values, linear between neighbours.")
+            .unit(MEASURE)
+            .no_data(NONE)
+            .example("g.quantile(\"response_time_seconds\", 0.99) > 5"),
+        Function::new("g.top(n, x)", "The n members with the greatest values, greatest first.")
+            .no_data(NONE)
+            .example("g.top(3, \"cpu_percent\").names()"),
+        Function::new("g.one(x)", "The value of the only member that has it; several members are an error.")
+            .unit(MEASURE)
+            .no_data(NONE)
+            .example("s.peers(\"host\", \"database\").one(\"is_primary\")"),
+        Function::new("g.distinct(x)", "The different values, as an array in the order of their first members.")
+            .no_data(NONE_READABLE)
+            .example("g.distinct(\"version\").len() > 1"),
+        Function::new(
+            "g.by(labels)",
+            "A set of sets, one for each value of a label (or array of labels); closures get each set.",
+        )
+        .example("g.by(\"region\").min(|r| r.len()) < 2"),
+        Function::new("g.labels", "The labels on which all members agree."),
+        Function::new("g.names()", "The names of the members, as an array."),
+        Function::new("g.stale()", "How many subjects of the set are stale.").unit("subjects").example("g.stale() > 0"),
+        Function::new("g.missing(field)", "How many members lack the field.")
+            .unit("members")
+            .example("g.missing(\"cpu_percent\") > 0"),
     ],
 };
 

@@ -16,44 +16,52 @@ pub(super) const TOPIC: Topic = Topic {
     name: "A subject",
     register,
     functions: &[
-        Function { signature: "s.name", gives: "The subject's name.", no_data: "" },
-        Function { signature: "s.kind", gives: "The subject's kind.", no_data: "" },
-        Function { signature: "s.time", gives: "The time of its newest snapshot, in Unix seconds.", no_data: "" },
-        Function {
-            signature: "s.age",
-            gives: "Seconds since its newest snapshot, of which only those count in which the engine ran.",
-            no_data: "It was not heard of since a restart.",
-        },
-        Function {
-            signature: "s.labels.region, s.labels[\"region\"]",
-            gives: "The text of a label, `\"\"` where it is missing.",
-            no_data: "",
-        },
-        Function {
-            signature: "s.error_rate, s[\"error_rate\"]",
-            gives: "The newest value of a field; the second form is always the field, also for `name` or a reserved word.",
-            no_data: "The newest snapshot lacks the field, it is not a finite number, or the subject is stale or gone.",
-        },
-        Function {
-            signature: "s.has(field)",
-            gives: "Whether the newest snapshot has the field.",
-            no_data: "The subject is stale or gone.",
-        },
-        Function {
-            signature: "s.get(field, default)",
-            gives: "The newest value of a field, or the default where the snapshot lacks it.",
-            no_data: "The subject is stale or gone.",
-        },
-        Function {
-            signature: "s.fields(regex)",
-            gives: "A map from the name to the value of each field whose whole name matches.",
-            no_data: "The subject is stale or gone.",
-        },
-        Function {
-            signature: "s.peers(labels), s.peers(labels, kind)",
-            gives: "The set of its own (or that) kind that agrees with it in these labels: one name, or an array of names.",
-            no_data: "",
-        },
+        Function::new("s.name", "The subject's name."),
+        Function::new("s.kind", "The subject's kind."),
+        Function::new("s.time", "The time of its newest snapshot.").unit("seconds since 1970 (Unix time)"),
+        Function::new(
+            "s.age",
+            "For how long there was no newer snapshot; only time in which the engine ran counts. Also of a stale subject.",
+        )
+        .unit("seconds")
+        .no_data("It was not heard of since a restart.")
+        .example("s.age > 120"),
+        Function::new(
+            "s.error_rate, s[\"error_rate\"]",
+            "The newest value of a field; the second form is always the field, also for `name` or a reserved word.",
+        )
+        .unit("the field's; numbers are fractional")
+        .samples(1)
+        .no_data("The newest snapshot lacks the field, it is not a finite number, or the subject is stale or gone.")
+        .example("s.error_rate > 0.1 && s[\"status\"] == \"running\""),
+        Function::new("s.has(field)", "Whether the newest snapshot has the field.")
+            .no_data("The subject is stale or gone.")
+            .example("s.has(\"error\")"),
+        Function::new("s.get(field, default)", "The newest value of a field, or the default where the snapshot lacks it.")
+            .no_data("The subject is stale or gone.")
+            .example("s.get(\"error\", \"no reason given\")"),
+        Function::new("s.fields(regex)", "A map from the name to the value of each field whose whole name matches.")
+            .no_data("The subject is stale or gone.")
+            .example("s.fields(\"queue_.*\").values().some(|n| n > 1000)"),
+        Function::new("s.labels", "Its labels."),
+        Function::new(
+            "s.peers(labels), s.peers(labels, kind)",
+            "The set of its own (or that) kind that agrees with it in these labels: one name, or an array of names.",
+        )
+        .no_data("A subject of the kind was fresh before a restart and has not been heard of since.")
+        .example("s.error_rate > 2 * s.peers(\"region\").avg(\"error_rate\")"),
+    ],
+};
+
+/// The labels of a subject or a set.
+pub(super) const LABELS: Topic = Topic {
+    name: "Labels",
+    register: register_labels,
+    functions: &[
+        Function::new("labels.region, labels[\"region\"]", "The text of a label, `\"\"` where it is missing.")
+            .example("s.labels.region == \"eu\""),
+        Function::new("labels.contains(name)", "Whether there is such a label.").example("s.labels.contains(\"team\")"),
+        Function::new("labels.keys()", "The names of the labels, as an array."),
     ],
 };
 
@@ -101,6 +109,11 @@ impl Subject {
     /// Stops the evaluation where there is no answer.
     pub(super) fn or_stop<T>(&self, answer: std::result::Result<T, NoData>) -> Result<T> {
         self.evaluation.ask_about(self.id, |_, _| answer)
+    }
+
+    /// The subject as people name it.
+    pub(super) fn to_text(&self) -> String {
+        self.about(|subject| subject.key.to_string()).unwrap_or_default()
     }
 
     fn field(&mut self, field: ImmutableString) -> Result<Dynamic> {
@@ -171,7 +184,7 @@ pub(super) fn label_names(names: &Dynamic) -> Result<Vec<Arc<str>>> {
 }
 
 fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<Subject>("subject").register_type_with_name::<LabelsView>("labels");
+    engine.register_type_with_name::<Subject>("subject");
     method(engine, "get$name", |s: &mut Subject| s.about(|subject| ImmutableString::from(&*subject.key.name)));
     method(engine, "get$kind", |s: &mut Subject| s.about(|subject| ImmutableString::from(&*subject.key.kind)));
     method(engine, "get$time", |s: &mut Subject| {
@@ -195,7 +208,10 @@ fn register(engine: &mut Engine) {
     method(engine, "to_string", |s: &mut Subject| s.about(|subject| subject.key.to_string()));
     method(engine, "==", |a: &mut Subject, b: Subject| a.id == b.id);
     method(engine, "!=", |a: &mut Subject, b: Subject| a.id != b.id);
+}
 
+fn register_labels(engine: &mut Engine) {
+    engine.register_type_with_name::<LabelsView>("labels");
     method(engine, "index$get$", |labels: &mut LabelsView, name: &str| {
         ImmutableString::from(labels.0.get(name).map_or("", |value| value))
     });

@@ -15,16 +15,13 @@ pub(super) const TOPIC: Topic = Topic {
     name: "Text",
     register,
     functions: &[
-        Function {
-            signature: "text.matches(regex)",
-            gives: "Whether the regular expression matches the whole text.",
-            no_data: "",
-        },
-        Function {
-            signature: "text.capture(regex)",
-            gives: "What the first group of the first match captured, anywhere in the text; `\"\"` where nothing matches.",
-            no_data: "",
-        },
+        Function::new("text.matches(regex)", "Whether the regular expression matches the whole text.")
+            .example("s.name.matches(\"shop-.*\")"),
+        Function::new(
+            "text.capture(regex)",
+            "What the first group of the first match captured, anywhere in the text; `\"\"` where nothing matches.",
+        )
+        .example("s.version.capture(\"^([0-9]+)\\\\.\") == \"2\""),
     ],
 };
 

@@ -12,14 +12,17 @@ pub(super) const TOPIC: Topic = Topic {
     name: "Time",
     register,
     functions: &[
-        Function { signature: "now()", gives: "The time of the evaluation in Unix seconds.", no_data: "" },
-        Function { signature: "hour()", gives: "The hour of the day in the configured zone, 0 to 23.", no_data: "" },
-        Function { signature: "weekday()", gives: "The day of the week, 1 (Monday) to 7 (Sunday).", no_data: "" },
-        Function {
-            signature: "between(\"09:00\", \"18:00\")",
-            gives: "Whether it is at or after the first time of the day and before the second; over midnight where the second is earlier.",
-            no_data: "",
-        },
+        Function::new("now()", "The time of the evaluation.")
+            .unit("seconds since 1970 (Unix time)")
+            .example("s.certificate_expires - now() < 7 * 86400"),
+        Function::new("hour()", "The hour of the day in the configured zone, 0 to 23."),
+        Function::new("weekday()", "The day of the week in the configured zone, 1 (Monday) to 7 (Sunday).")
+            .example("weekday() <= 5"),
+        Function::new(
+            "between(from, to)",
+            "Whether it is at or after the first time of the day and before the second; over midnight where the second is earlier.",
+        )
+        .example("between(\"22:00\", \"06:00\")"),
     ],
 };
 

@@ -14,32 +14,32 @@ use crate::rules::register::{self, Run, SharedSession, display};
 use crate::rules::resolver::{self, Library, Resolver};
 use crate::rules::{budget, diagnose, script};
 
-use super::{LastGood, Settings};
+use super::{LastGood, Origin, Settings};
 
 /// The longest rule file, in bytes.
 const MAX_TEXT: usize = 1 << 20;
 
 /// What came of one text.
 #[derive(Default)]
-pub(super) struct Attempt {
+pub(crate) struct Attempt {
     /// The text.
-    pub(super) text: Arc<str>,
+    pub(crate) text: Arc<str>,
     /// Its rules; of no use where a diagnostic is an error.
-    pub(super) made: Vec<Made>,
+    pub(crate) made: Vec<Made>,
     /// What is wrong.
-    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
     /// The params that it asked for.
-    pub(super) params: BTreeSet<Arc<str>>,
+    pub(crate) params: BTreeSet<Arc<str>>,
     /// The files that it asked to import, whether they could be or not.
-    pub(super) asked: BTreeSet<Arc<str>>,
+    pub(crate) asked: BTreeSet<Arc<str>>,
     /// What it imports, with the texts.
-    pub(super) imported: BTreeMap<Arc<str>, Arc<str>>,
+    pub(crate) imported: BTreeMap<Arc<str>, Arc<str>>,
     /// What it printed.
-    pub(super) prints: Vec<String>,
+    pub(crate) prints: Vec<String>,
 }
 
 /// The engines, and what files share while they load.
-pub(super) struct Workshop {
+pub(crate) struct Workshop {
     folder: Arc<str>,
     session: SharedSession,
     /// Runs files: it knows `rule`, `param` and imports.
@@ -57,17 +57,30 @@ impl std::fmt::Debug for Workshop {
 
 impl Workshop {
     pub(super) fn new(folder: &str) -> Workshop {
+        Workshop::with(folder, script::engine(), script::engine())
+    }
+
+    /// One for texts whose expressions report their values.
+    pub(crate) fn watching(folder: &str) -> Workshop {
+        Workshop::with(folder, script::watching_engine(), script::watching_engine())
+    }
+
+    fn with(folder: &str, mut loading: Engine, judging: Engine) -> Workshop {
         let session = SharedSession::default();
         session.lock().folder = folder.into();
-        let mut loading = script::engine();
         register::register(&mut loading, &session);
         loading.set_module_resolver(Resolver { session: session.clone() });
         let known = Known::of_engine(&loading);
-        Workshop { folder: folder.into(), session, loading, judging: Arc::new(script::engine()), known }
+        Workshop { folder: folder.into(), session, loading, judging: Arc::new(judging), known }
+    }
+
+    /// The engine that files are compiled by.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.loading
     }
 
     /// Begins an update: what files may ask for from now on.
-    pub(super) fn settle(&self, settings: &Settings, texts: BTreeMap<Arc<str>, Arc<str>>) {
+    pub(crate) fn settle(&self, settings: &Settings, texts: BTreeMap<Arc<str>, Arc<str>>) {
         let mut session = self.session.lock();
         session.params = settings.params.clone();
         session.texts = texts;
@@ -100,7 +113,7 @@ impl Workshop {
     }
 
     /// Runs a text.
-    pub(super) fn attempt(&self, path: &Arc<str>, text: &Arc<str>, settings: &Settings) -> Attempt {
+    pub(crate) fn attempt(&self, path: &Arc<str>, text: &Arc<str>, settings: &Settings) -> Attempt {
         let file = display(&self.folder, path);
         let mut attempt = Attempt { text: text.clone(), ..Attempt::default() };
         if text.len() > MAX_TEXT {
@@ -170,7 +183,14 @@ impl Workshop {
         };
         attempt.diagnostics.extend(found);
         // Rules that were registered before an error are looked at too: all problems at once.
-        self.make_rules(&script, module, &libraries, registrations, settings, attempt);
+        let origin = Arc::new(Origin {
+            folder: self.folder.clone(),
+            path: path.clone(),
+            text: text.clone(),
+            imports: imported,
+            settings: settings.clone(),
+        });
+        self.make_rules(&script, module, &libraries, registrations, &origin, attempt);
     }
 
     fn run(&self, ast: &AST) -> Result<Shared<Module>, Box<EvalAltResult>> {
@@ -183,7 +203,7 @@ impl Workshop {
         module: Option<Shared<Module>>,
         libraries: &BTreeMap<Arc<str>, Arc<Library>>,
         registrations: Vec<register::Registration>,
-        settings: &Settings,
+        origin: &Arc<Origin>,
         attempt: &mut Attempt,
     ) {
         let ast = match module {
@@ -201,8 +221,9 @@ impl Workshop {
         let surroundings = options::Surroundings {
             homes: &homes,
             engine: &self.judging,
-            defaults: &settings.defaults,
-            channels: settings.channels.as_ref(),
+            defaults: &origin.settings.defaults,
+            channels: origin.settings.channels.as_ref(),
+            origin,
         };
         for registration in &registrations {
             let Some(made) = options::make(registration, &surroundings, &mut attempt.diagnostics) else { continue };

@@ -9,6 +9,7 @@ use rhai::{Array, Dynamic, FnPtr, Map};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::{ChannelName, Level, duration};
 use crate::rules::analyse::Place;
+use crate::rules::analyse::lower::lower;
 use crate::rules::analyse::script::{RuleCall, Script};
 use crate::rules::host::type_name;
 use crate::rules::program::Closure;
@@ -105,7 +106,7 @@ impl<'a> Reader<'a> {
     /// Says which keys are not options of a rule.
     pub(super) fn unknown_keys(&mut self) {
         let unknown: Vec<String> = self.options.keys().map(ToString::to_string).collect();
-        for key in unknown.iter().filter(|key| !KEYS.iter().any(|(known, _)| known == key)) {
+        for key in unknown.iter().filter(|key| !KEYS.iter().any(|known| known.name == *key)) {
             let hint = match key.as_str() {
                 // Words of other alerting tools.
                 "for" | "duration" => Some("the key is `hold`".to_string()),
@@ -114,7 +115,7 @@ impl<'a> Reader<'a> {
                 "if" | "condition" | "expr" => Some("the key is `when`".to_string()),
                 "annotations" | "summary" | "description" => Some("the key is `message`".to_string()),
                 "interval" => Some("the key is `every`".to_string()),
-                key => did_you_mean(key, KEYS.iter().map(|(known, _)| *known)),
+                key => did_you_mean(key, KEYS.iter().map(|known| known.name)),
             };
             self.error(self.key_place(key), format!("unknown key `{key}`"), hint);
             if let Some(last) = self.diagnostics.last_mut() {
@@ -327,7 +328,8 @@ impl<'a> Reader<'a> {
             return None;
         }
         let written = home.script.closures.get(pointer.fn_name()).copied().unwrap_or(place);
-        Some(Closure { pointer, ast: home.ast.clone(), line: written.line, column: written.column })
+        let plan = lower(&home.script, &pointer).map(Arc::new);
+        Some(Closure { pointer, ast: home.ast.clone(), line: written.line, column: written.column, plan })
     }
 
     /// The file in which a closure is written.

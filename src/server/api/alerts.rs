@@ -1,6 +1,6 @@
 //! The documents of past alerts, and of one alert with all that is known of it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{AlertDto, AttemptDto};
 use crate::model::{CloseReason, EventKind, Level, Time};
@@ -56,7 +56,7 @@ pub struct TransitionDto {
 }
 
 /// A notification that tells of an alert.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AlertNotificationDto {
     /// Its id.
     pub id: String,
@@ -85,7 +85,7 @@ pub struct AlertNotificationDto {
 }
 
 /// Something that a channel was not told, for good.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SuppressedDto {
     /// The channel.
     pub channel: String,

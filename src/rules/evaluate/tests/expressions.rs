@@ -142,7 +142,12 @@ fn a_switch_is_never_silently_without_a_case() {
     check("switch s.three { 3..=3 => true, _ => false }", Yes);
     check("switch s.three { 0..3 => true, _ => false }", No);
     check("switch s.three { 3.0 => true, _ => false }", Yes);
-    for text in ["|s| switch s.three { 3 => true, _ => false }", "|s| switch s.three { 1 | 3 => true, _ => false }"] {
+    check("switch s.three { 0..9 if s.three > 2 => true, _ => false }", Yes);
+    for text in [
+        "|s| switch s.three { 0..9 if s.three > 5 => true, 3 => true }",
+        "|s| switch s.three { 3 => true, _ => false }",
+        "|s| switch s.three { 1 | 3 => true, _ => false }",
+    ] {
         let error = engine().compile(text).unwrap_err().to_string();
         assert!(error.contains("write a range such as `3..=3`"), "{error}");
     }

@@ -1,0 +1,23 @@
+//! Why a rule fires on something, or not, for people: [`document()`] makes the document from what the engine says,
+//! [`lines`] the text from the document.
+//!
+//! The daemon answers with the same document, so its clients show the same text; and a rule test that failed can print
+//! it. Nothing here decides or evaluates: the engine explains itself.
+
+mod document;
+mod headline;
+mod recording;
+mod refusal;
+mod stages_text;
+mod survey_text;
+mod text;
+pub(super) mod words;
+
+pub use document::{document, survey_document};
+pub use headline::headline;
+pub use recording::{Past, PastError, of_recording};
+pub use refusal::Refusal;
+pub use text::lines;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! From a closure's syntax tree to a [`Plan`], where it is simple enough.
+
+use rhai::{ASTFlags, Dynamic, Expr, FnCallExpr, FnPtr, Stmt, Token};
+
+use super::script::Script;
+use super::tree;
+use crate::history::{Window, WindowFn};
+use crate::rules::host;
+use crate::rules::number::{Arithmetic, Number, number};
+use crate::rules::plan::{Comparison, Plan};
+
+/// Properties of a subject that are no fields.
+const NO_FIELDS: [&str; 5] = ["name", "kind", "time", "age", "labels"];
+
+/// The plan of a closure over one subject; `None` where it needs the interpreter.
+pub(crate) fn lower(script: &Script, pointer: &FnPtr) -> Option<Plan> {
+    // A file may have functions of its own under any name, which methods and calls would find first.
+    if script.all_functions().any(|function| !function.is_closure) {
+        return None;
+    }
+    let captured = pointer.curry();
+    let function = script.function(pointer.fn_name(), captured.len() + 1)?;
+    let (subject, names) = function.params.split_last()?;
+    let mut statements = Vec::new();
+    function.for_statements(&mut |stmt| statements.push(stmt.clone()));
+    let [Stmt::Expr(expr)] = &statements[..] else { return None };
+    let values = names.iter().map(|name| name.as_str()).zip(captured).collect();
+    Lowering { subject: subject.as_str(), captured: values }.plan(expr)
+}
+
+struct Lowering<'a> {
+    subject: &'a str,
+    captured: Vec<(&'a str, &'a Dynamic)>,
+}
+
+impl Lowering<'_> {
+    fn plan(&self, expr: &Expr) -> Option<Plan> {
+        match expr {
+            Expr::BoolConstant(bool, _) => Some(Plan::Bool(*bool)),
+            Expr::IntegerConstant(number, _) => Some(Plan::Number(Number::Whole(*number))),
+            Expr::FloatConstant(number, _) => Some(Plan::Number(Number::Fraction(**number))),
+            Expr::StringConstant(text, _) => Some(Plan::Text(text.as_str().into())),
+            Expr::Variable(..) => self.constant(variable(expr)?),
+            Expr::And(parts, _) => Some(Plan::And(self.all(parts)?)),
+            Expr::Or(parts, _) => Some(Plan::Or(self.all(parts)?)),
+            Expr::FnCall(call, _) => self.operator(call),
+            Expr::Dot(parts, flags, _) if is_plain(*flags) && self.is_subject(&parts.lhs) => self.member(&parts.rhs),
+            Expr::Index(parts, flags, _) if is_plain(*flags) && self.is_subject(&parts.lhs) => {
+                Some(Plan::Field(tree::text_of(&parts.rhs)?.into()))
+            }
+            _ => None,
+        }
+    }
+
+    fn all(&self, parts: &[Expr]) -> Option<Box<[Plan]>> {
+        parts.iter().map(|part| self.plan(part)).collect()
+    }
+
+    fn is_subject(&self, expr: &Expr) -> bool {
+        variable(expr) == Some(self.subject)
+    }
+
+    fn constant(&self, name: &str) -> Option<Plan> {
+        let (_, value) = self.captured.iter().find(|(known, _)| *known == name)?;
+        if let Some(number) = number(value) {
+            return Some(Plan::Number(number));
+        }
+        if let Ok(text) = value.as_immutable_string_ref() {
+            return Some(Plan::Text(text.as_str().into()));
+        }
+        value.as_bool().ok().map(Plan::Bool)
+    }
+
+    /// What stands after `s.`.
+    fn member(&self, expr: &Expr) -> Option<Plan> {
+        match expr {
+            Expr::Property(parts, _) => match parts.2.as_str() {
+                name @ ("name" | "kind") => Some(Plan::Label(name.into())),
+                name if NO_FIELDS.contains(&name) => None,
+                field => Some(Plan::Field(field.into())),
+            },
+            Expr::MethodCall(call, _) => self.method(call),
+            Expr::Dot(parts, flags, _) if is_plain(*flags) && is_labels(&parts.lhs) => match &parts.rhs {
+                Expr::Property(label, _) => label_of(label.2.as_str()),
+                _ => None,
+            },
+            Expr::Index(parts, flags, _) if is_plain(*flags) && is_labels(&parts.lhs) => {
+                label_of(tree::text_of(&parts.rhs)?)
+            }
+            _ => None,
+        }
+    }
+
+    fn method(&self, call: &FnCallExpr) -> Option<Plan> {
+        match &call.args[..] {
+            [field] if call.name == "has" => Some(Plan::Has(tree::text_of(field)?.into())),
+            [field, window] => {
+                let function = WindowFn::ALL.into_iter().find(|function| function.as_str() == call.name)?;
+                let (field, window) = (tree::text_of(field)?, self.window(window)?);
+                let question = host::window_question(function, field, window).into();
+                Some(Plan::Window { function, field: field.into(), window, question })
+            }
+            _ => None,
+        }
+    }
+
+    fn window(&self, expr: &Expr) -> Option<Window> {
+        if let Some(text) = tree::text_of(expr) {
+            return host::window_of(text, None);
+        }
+        if let Expr::Variable(..) = expr {
+            return match self.constant(variable(expr)?)? {
+                Plan::Text(text) => host::window_of(&text, None),
+                _ => None,
+            };
+        }
+        let Expr::FnCall(call, _) = expr else { return None };
+        match (call.name.as_str(), &call.args[..]) {
+            ("window", [length, ago]) => host::window_of(tree::text_of(length)?, Some(tree::text_of(ago)?)),
+            ("today", []) => Some(Window::Day { ago: 0 }),
+            ("yesterday", []) => Some(Window::Day { ago: 1 }),
+            ("day", [Expr::IntegerConstant(ago, _)]) => Some(Window::Day { ago: u32::try_from(*ago).ok()? }),
+            _ => None,
+        }
+    }
+
+    fn operator(&self, call: &FnCallExpr) -> Option<Plan> {
+        let token = call.op_token.as_ref()?;
+        match &call.args[..] {
+            [of] => match token {
+                Token::Bang => Some(Plan::Not(Box::new(self.plan(of)?))),
+                Token::Minus | Token::UnaryMinus => Some(Plan::Negative(Box::new(self.plan(of)?))),
+                _ => None,
+            },
+            [a, b] => {
+                let operands = || Some(Box::new([self.plan(a)?, self.plan(b)?]));
+                if let Some(comparison) = comparison(token) {
+                    return Some(Plan::Compare(comparison, operands()?));
+                }
+                let arithmetic = match token {
+                    Token::Plus => Arithmetic::Add,
+                    Token::Minus => Arithmetic::Subtract,
+                    Token::Multiply => Arithmetic::Multiply,
+                    Token::Divide => Arithmetic::Divide,
+                    Token::Modulo => Arithmetic::Remainder,
+                    Token::PowerOf => Arithmetic::Power,
+                    _ => return None,
+                };
+                Some(Plan::Calculate(arithmetic, operands()?))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn comparison(token: &Token) -> Option<Comparison> {
+    Some(match token {
+        Token::EqualsTo => Comparison::Equal,
+        Token::NotEqualsTo => Comparison::NotEqual,
+        Token::LessThan => Comparison::Less,
+        Token::LessThanEqualsTo => Comparison::LessOrEqual,
+        Token::GreaterThan => Comparison::Greater,
+        Token::GreaterThanEqualsTo => Comparison::GreaterOrEqual,
+        _ => return None,
+    })
+}
+
+/// `.` and `[..]`, not `?.` and `?[..]`.
+fn is_plain(flags: ASTFlags) -> bool {
+    !flags.contains(ASTFlags::NEGATED)
+}
+
+fn variable(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Variable(parts, _, _) if parts.2.is_empty() => Some(parts.1.as_str()),
+        _ => None,
+    }
+}
+
+fn is_labels(expr: &Expr) -> bool {
+    matches!(expr, Expr::Property(parts, _) if parts.2 == "labels")
+}
+
+/// `name` and `kind` are no labels of `s.labels`.
+fn label_of(label: &str) -> Option<Plan> {
+    (!matches!(label, "name" | "kind")).then(|| Plan::Label(label.into()))
+}
