@@ -93,7 +93,7 @@ async fn run(dry_run: &DryRun<'_>) -> io::Result<(Report, Vec<Diagnostic>)> {
         }
     }
     catch_up(&mut bench, &live, &mut told);
-    Ok((Report::of(bench.engine(), started, bench.now(), passes, &told.sent), problems))
+    Ok((Report::of(&bench, project, started, passes, &told.sent), problems))
 }
 
 /// Looks that need one before them follow soon.
@@ -163,7 +163,10 @@ mod tests {
         let sent: Vec<&str> = report.would_send.iter().map(|would| would.channel.as_str()).collect();
         assert_eq!(sent, ["hook"]);
         let text = report.lines(&jiff::tz::TimeZone::UTC).join("\n");
-        assert!(text.contains("It fires at warning since") && text.contains("hook was told warning"), "{text}");
+        assert!(
+            text.contains("It fires at warning since") && text.contains("hook would have been told warning"),
+            "{text}"
+        );
         assert!(text.contains("It is pending, and fires at"), "{text}");
         assert!(text.contains("nothing of kind service was seen, for other"), "{text}");
     }

@@ -32,8 +32,17 @@ pub(super) struct Followers {
 struct Taken {
     now: Now,
     batch: Batch,
+    /// Which of its snapshots were refused, in order.
+    refused: Vec<usize>,
     /// Snapshots that were handed out before it.
     before: u64,
+}
+
+impl Taken {
+    /// How many snapshots were taken.
+    fn count(&self) -> u64 {
+        self.batch.snapshots.len().saturating_sub(self.refused.len()) as u64
+    }
 }
 
 impl Default for Followers {
@@ -48,18 +57,14 @@ impl Followers {
         self.sender.receiver_count() > 0
     }
 
-    /// Hands out a batch that was judged, without what was refused of it.
-    pub(super) fn hand_out(&self, now: Now, mut batch: Batch, report: &BatchReport) {
-        let mut refused = report.refused.iter().map(|(index, _)| *index).peekable();
-        let mut index = 0;
-        batch.snapshots.retain(|_| {
-            let keep = refused.next_if(|refused| *refused == index).is_none();
-            index += 1;
-            keep
-        });
-        let before = self.n_handed.fetch_add(batch.snapshots.len() as u64, Ordering::Relaxed);
+    /// Hands out a batch that was judged, and says what was refused of it.
+    pub(super) fn hand_out(&self, now: Now, batch: Batch, report: &BatchReport) {
+        let mut refused: Vec<usize> = report.refused.iter().map(|(index, _)| *index).collect();
+        refused.sort_unstable();
+        let taken = Taken { now, batch, refused, before: 0 };
+        let before = self.n_handed.fetch_add(taken.count(), Ordering::Relaxed);
         // The last follower may have gone meanwhile.
-        self.sender.send(Arc::new(Taken { now, batch, before })).ok();
+        self.sender.send(Arc::new(Taken { before, ..taken })).ok();
     }
 
     /// What is taken from now on, until `stop`.
@@ -83,8 +88,9 @@ impl Followers {
                 match received {
                     Ok(taken) => {
                         let missed = taken.before.saturating_sub(expected);
-                        expected = taken.before + taken.batch.snapshots.len() as u64;
-                        let followed = Followed { now: taken.now, batch: taken.batch.clone(), missed };
+                        expected = taken.before + taken.count();
+                        let (batch, refused) = (taken.batch.clone(), taken.refused.clone());
+                        let followed = Followed { now: taken.now, batch, refused, missed };
                         return Some((followed, (receiver, expected, stop)));
                     }
                     // The next one tells how many snapshots that were.
@@ -133,7 +139,7 @@ mod tests {
         let report = BatchReport { refused: vec![(1, late)], ..BatchReport::default() };
         followers.hand_out(now, batch(&["a", "b", "c"]), &report);
         let followed = stream.next().await.unwrap();
-        assert_eq!((names(&followed), followed.missed), (vec!["a", "c"], 0));
+        assert_eq!((names(&followed), &*followed.refused, followed.missed), (vec!["a", "b", "c"], &[1][..], 0));
         for _ in 0..BEHIND + 10 {
             followers.hand_out(now, batch(&["d", "e"]), &BatchReport::default());
         }

@@ -12,12 +12,14 @@ use crate::engine::explain::{Answer, Explanation, Survey, Unexplained};
 use crate::lab::why::{Refusal, document, survey_document};
 use crate::model::{FiringId, SubjectKey};
 use crate::rules::trace::Inside;
-use crate::server::api::{SuppressedDto, WhyChannelDto, WhyDto, WhyFiringDto, WhyOutboxDto};
+use crate::server::api::{
+    AlertNotificationDto, SuppressedDto, WhyChannelDto, WhyDto, WhyFiringDto, WhyOutboxDto, WhyStagesDto,
+};
 use crate::server::{Unavailable, WhyError, WhyQuery};
 use crate::store::{self, FiringFilter, Reader};
 
-/// The engine is held up by so many evaluations at a time, and takes what waits in between.
-const CHUNK: usize = 64;
+/// The engine is held up for about so long at a time, and takes what waits in between.
+const CHUNK: Duration = Duration::from_millis(5);
 /// For how long it is looked how near subjects are to firing: then the nearest of those that were looked at are told.
 const LOOK_FOR: Duration = Duration::from_millis(60);
 
@@ -68,14 +70,18 @@ impl Api {
     /// All subjects of a rule, with how near they are as far as there is time to look.
     async fn survey(&self, inside: Arc<Inside>, survey: Survey) -> Result<WhyDto, Unavailable> {
         let give_up = Instant::now() + LOOK_FOR;
-        let (mut near, mut measured) = (Vec::new(), 0);
-        for chunk in survey.clear.chunks(CHUNK) {
-            if Instant::now() >= give_up {
-                break;
-            }
-            let (inside, targets) = (inside.clone(), chunk.to_vec());
-            near.extend(self.ask(move |engine, now| engine.distances(now, &inside, &targets)).await?);
+        let (mut near, mut measured, mut size) = (Vec::new(), 0, 1);
+        while measured < survey.clear.len() && Instant::now() < give_up {
+            let chunk: Vec<_> = survey.clear.iter().skip(measured).take(size).cloned().collect();
             measured += chunk.len();
+            let inside = inside.clone();
+            let looked = self.ask(move |engine, now| {
+                let began = Instant::now();
+                (engine.distances(now, &inside, &chunk), began.elapsed())
+            });
+            let (found, took) = looked.await?;
+            near.extend(found);
+            size = next_size(size, took);
         }
         Ok(survey_document(&survey, measured, near))
     }
@@ -84,14 +90,12 @@ impl Api {
     async fn with_deliveries(&self, explanation: &Explanation) -> WhyDto {
         let mut document = document(explanation);
         let figures = self.deliveries.figures();
-        let names: Vec<&mut WhyChannelDto> =
-            document.stages.iter_mut().flat_map(|stages| &mut stages.channels).collect();
         let mut limits = Vec::new();
-        for channel in names {
+        for channel in document.stages.iter_mut().flat_map(WhyStagesDto::channels_mut) {
             let Some(figures) = figures.get(channel.name.as_str()) else { continue };
             let health = &figures.health;
             channel.outbox = Some(WhyOutboxDto {
-                waiting: health.waiting,
+                waiting: figures.waiting as usize,
                 limit: health.limit.map(|limit| limit.to_string()),
                 limit_used: None,
                 limit_count: health.limit.map(|limit| limit.count()),
@@ -115,7 +119,14 @@ impl Api {
         // What the engine says stands without the store; that this cannot be read is logged and shown elsewhere.
         let Ok((newest, used)) = read.await else { return document };
         document.last_firing = newest;
-        for channel in document.stages.iter_mut().flat_map(|stages| &mut stages.channels) {
+        let present = document
+            .last_firing
+            .as_ref()
+            .filter(|firing| explanation.firing().is_some_and(|id| id.as_str() == firing.id));
+        for channel in document.stages.iter_mut().flat_map(WhyStagesDto::channels_mut) {
+            if let Some(firing) = present {
+                note_delivery(channel, &firing.notifications);
+            }
             let found = used.iter().find(|(name, _)| *name == channel.name);
             if let (Some((_, used)), Some(outbox)) = (found, &mut channel.outbox) {
                 outbox.limit_used = Some(*used);
@@ -160,6 +171,35 @@ impl Api {
     }
 }
 
+/// How many targets are looked at next, as these took so long.
+fn next_size(size: usize, took: Duration) -> usize {
+    match took < CHUNK {
+        true => size.saturating_mul(2),
+        false => (size / 2).max(1),
+    }
+}
+
+/// What the store knows of the newest notification to a channel: the engine knows only whether it came to its end, and
+/// whether any has arrived.
+fn note_delivery(channel: &mut WhyChannelDto, notifications: &[AlertNotificationDto]) {
+    let Some(delivery) = &mut channel.delivery else { return };
+    let mut of_channel = notifications.iter().rev().filter(|stored| stored.channel == channel.name);
+    let found = match &channel.in_flight {
+        Some(id) => of_channel.find(|stored| stored.id == *id),
+        None => of_channel.next(),
+    };
+    let Some(stored) = found else { return };
+    let summary = stored.absorbed_by.as_ref().and_then(|by| notifications.iter().find(|other| other.id == *by));
+    let stored = summary.unwrap_or(stored);
+    if matches!(stored.state.as_str(), "delivered" | "waiting" | "dead") {
+        delivery.state.clone_from(&stored.state);
+    }
+    let newest_error = stored.attempts.last().and_then(|attempt| attempt.error.clone());
+    delivery.attempts = Some(stored.n_attempts);
+    delivery.next = stored.next_attempt;
+    delivery.error = stored.error.clone().or(newest_error);
+}
+
 /// The present firing as it is stored, else the newest of the alert.
 fn newest_firing(
     store: &dyn Reader,
@@ -195,4 +235,60 @@ fn newest_firing(
         ended: firing.ended,
         reason: firing.reason,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::api::WhyDeliveryDto;
+
+    #[test]
+    fn the_engine_is_held_up_by_time_and_not_by_a_count() {
+        let quick = Duration::from_micros(100);
+        let sizes: Vec<usize> =
+            std::iter::successors(Some(1), |size| Some(next_size(*size, quick * *size as u32))).take(8).collect();
+        assert_eq!(sizes, [1, 2, 4, 8, 16, 32, 64, 32], "it grows until a chunk takes its 5 ms");
+        assert_eq!(next_size(1, Duration::from_secs(1)), 1);
+    }
+
+    fn stored(id: &str, state: &str, error: Option<&str>) -> AlertNotificationDto {
+        AlertNotificationDto {
+            id: id.to_string(),
+            channel: "ops".to_string(),
+            time: crate::model::Time::from_micros(0),
+            events: Vec::new(),
+            occasion: "alert".to_string(),
+            state: state.to_string(),
+            ended: None,
+            next_attempt: None,
+            absorbed_by: None,
+            error: error.map(str::to_string),
+            n_attempts: 1,
+            attempts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_channel_has_what_the_store_says_of_its_newest_notification() {
+        let state = |in_flight: Option<&str>, notifications: &[AlertNotificationDto]| {
+            let mut channel = WhyChannelDto {
+                name: "ops".to_string(),
+                in_flight: in_flight.map(str::to_string),
+                delivery: Some(WhyDeliveryDto { state: "delivered".to_string(), ..WhyDeliveryDto::default() }),
+                ..WhyChannelDto::default()
+            };
+            note_delivery(&mut channel, notifications);
+            let delivery = channel.delivery.unwrap();
+            (delivery.state, delivery.error)
+        };
+        let said = |state: &str, error: Option<&str>| (state.to_string(), error.map(str::to_string));
+        let (first, dead) = (stored("a", "delivered", None), stored("b", "dead", Some("exit code 3")));
+        assert_eq!(state(None, &[first.clone(), dead.clone()]), said("dead", Some("exit code 3")));
+        assert_eq!(state(None, &[dead.clone(), first.clone()]), said("delivered", None));
+        assert_eq!(state(Some("b"), &[stored("b", "waiting", None), first.clone()]), said("waiting", None));
+        let summary = stored("s", "waiting", None);
+        let absorbed = AlertNotificationDto { absorbed_by: Some("s".into()), ..stored("b", "absorbed", None) };
+        assert_eq!(state(Some("b"), &[first, absorbed, summary]), said("waiting", None));
+        assert_eq!(state(None, &[]), said("delivered", None), "the engine's word stands");
+    }
 }

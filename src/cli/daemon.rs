@@ -97,11 +97,7 @@ impl Daemon {
             let status = answer.status();
             Ok((status, answer.bytes().await?))
         });
-        let (status, body) = answer.map_err(|error: reqwest::Error| {
-            let error =
-                anyhow::Error::new(error.without_url()).context(format!("cannot ask the daemon at {}", self.url));
-            Error::new(Kind::Failure, error).with_hint("does `larum run` listen there? its log names the address")
-        })?;
+        let (status, body) = answer.map_err(|error| unanswered(&self.url, error))?;
         let document: Option<Value> = serde_json::from_slice(&body).ok();
         match document {
             Some(document) if status.is_success() => Ok(document),
@@ -118,6 +114,21 @@ impl Daemon {
                 .with_hint("name the daemon's address with --url")),
         }
     }
+}
+
+/// Why there is no answer from a daemon.
+pub(super) fn unanswered(url: &str, error: reqwest::Error) -> Error {
+    let is_refused = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
+    let error = match is_refused {
+        true => Error::message(Kind::Failure, format!("nothing listens at {url}")),
+        false => Error::new(
+            Kind::Failure,
+            anyhow::Error::new(error.without_url()).context(format!("cannot ask the daemon at {url}")),
+        ),
+    };
+    error.with_hint("does `larum run` listen there? its log names the address, to be given with --url")
 }
 
 /// What a running daemon knows to be wrong.

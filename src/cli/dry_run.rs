@@ -36,6 +36,11 @@ pub(super) fn run(args: &DryRunArgs, project: &ProjectArgs, ui: &mut Ui) -> Resu
     }
     let (files, project) = load(project, ui)?;
     let config = files.parse_config().map_err(|_| Error::told(Kind::Problems))?;
+    if config.collectors.iter().all(|collector| looks(collector) == 0) {
+        let message = format!("{} has no collector that could be run: there is nothing to collect", files.config_name);
+        let hint = "pushes reach a daemon only: `larum run --dry-run` takes them, and prints what it does not send";
+        return Err(Error::message(Kind::Failure, message).with_hint(hint));
+    }
     announce(args, &config, ui);
     let asked = DryRun { config: &config, config_name: &files.config_name, project: &project, lasts: args.lasts };
     let (report, problems) = dry_run(&asked)?;

@@ -2,6 +2,7 @@
 
 mod file;
 mod follow;
+mod mend;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,7 +17,7 @@ use super::daemon::{ClientArgs, Daemon};
 use super::{Error, Kind, ProjectArgs, Ui};
 use crate::app::{LiveCollectors, Recorder, block_on};
 use crate::config::Config;
-use crate::diagnostic;
+use crate::diagnostic::{self, did_you_mean};
 use crate::model::duration;
 use file::{Existing, RecordingFile};
 
@@ -28,7 +29,7 @@ pub(super) struct RecordArgs {
     /// The recording: JSON Lines, compressed where the name ends in `.gz`; `-` is standard output
     file: PathBuf,
     /// End after so long
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = some_time)]
     within: Option<Duration>,
     /// Only snapshots of this kind; may be given several times
     #[arg(long, value_name = "KIND")]
@@ -46,10 +47,20 @@ pub(super) struct RecordArgs {
     force: bool,
 }
 
+/// A duration in which anything can be recorded.
+fn some_time(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Ok(Duration::ZERO) => Err("nothing can be recorded in no time: write it like `10m`".to_string()),
+        parsed => parsed.map_err(|error| error.to_string()),
+    }
+}
+
 /// What was recorded.
 #[derive(Debug, Default)]
 struct Recorded {
     kinds: BTreeMap<Arc<str>, u64>,
+    /// Kinds that came and were not asked for.
+    others: BTreeSet<Arc<str>>,
     missed: u64,
 }
 
@@ -89,6 +100,10 @@ pub(super) fn run(args: &RecordArgs, project: &ProjectArgs, ui: &mut Ui) -> Resu
     // Nothing is created before it is known where the snapshots come from.
     let config = if daemon.is_none() { Some(read_config(project, ui)?) } else { None };
     let mut file = RecordingFile::open(&args.file, existing)?;
+    if let Some(mended) = file.mended() {
+        ui.note(format_args!("{}: {mended}", args.file.display()));
+    }
+    let url = daemon.as_ref().map(|daemon| daemon.url().to_string());
     let began = Instant::now();
     let mut recorded = Recorded::default();
     let end = match (daemon, config) {
@@ -102,13 +117,22 @@ pub(super) fn run(args: &RecordArgs, project: &ProjectArgs, ui: &mut Ui) -> Resu
         }
     };
     let closed = file.close();
-    tell_end(args, &recorded, began.elapsed(), file.size(), ui);
+    let took = began.elapsed();
+    tell_end(args, &recorded, took, file.size(), ui);
+    let url = url.filter(|_| matches!(end, End::Asked));
+    tell_unseen(&kinds, &recorded, || url.map(|url| follow::known_kinds(&url)).unwrap_or_default(), ui);
     match (end, closed) {
         (End::Unwritable(error), _) | (_, Err(error)) => {
             let error = anyhow::Error::new(error).context(format!("cannot write `{}`", args.file.display()));
-            Err(Error::new(Kind::Failure, error).with_hint("what was recorded before is kept"))
+            let error = Error::new(Kind::Failure, error);
+            let is_any = args.append || !recorded.kinds.is_empty();
+            Err(if is_any { error.with_hint("what was recorded before is kept") } else { error })
         }
         (End::Lost(why), _) => Err(Error::message(Kind::Failure, format!("the daemon went away: {why}"))),
+        (End::DaemonStopped, _) if args.within.is_some() => {
+            let message = "the daemon stopped: the recording is shorter than --for asks";
+            Err(Error::message(Kind::Failure, message))
+        }
         (End::DaemonStopped, _) => {
             ui.note("the daemon stopped: the recording ends here");
             Ok(())
@@ -158,8 +182,10 @@ fn collect(
             };
             let Some((now, batch)) = next else { return Ok(Ok(End::Asked)) };
             lines.clear();
+            let others = batch.snapshots.iter().map(|snapshot| &snapshot.subject.kind);
+            recorded.others.extend(others.filter(|kind| !kinds.is_empty() && !kinds.contains(&***kind)).cloned());
             let wanted = |kind: &str| kinds.is_empty() || kinds.contains(kind);
-            let written = recorder.write(now, &batch, wanted, &mut lines);
+            let written = recorder.write(now, &batch, &[], wanted, &mut lines);
             if let Err(error) = file.write(&lines) {
                 return Ok(Ok(End::Unwritable(error)));
             }
@@ -169,6 +195,21 @@ fn collect(
     match outcome {
         Ok(Ok(end)) => end,
         Ok(Err(error)) | Err(error) => Err(error.into()),
+    }
+}
+
+/// Names the kinds that were asked for and never came. `known` is asked which kinds there are.
+fn tell_unseen(kinds: &BTreeSet<String>, recorded: &Recorded, known: impl FnOnce() -> BTreeSet<Arc<str>>, ui: &mut Ui) {
+    let unseen: Vec<&String> = kinds.iter().filter(|kind| !recorded.kinds.contains_key(kind.as_str())).collect();
+    if unseen.is_empty() {
+        return;
+    }
+    let mut others = known();
+    others.extend(recorded.others.iter().chain(recorded.kinds.keys()).cloned());
+    for kind in unseen {
+        let near = did_you_mean(kind, others.iter().map(|other| &**other).filter(|other| *other != kind.as_str()));
+        let near = near.map(|near| format!(" ({near})")).unwrap_or_default();
+        ui.note(format_args!("nothing of kind `{kind}` was seen{near}"));
     }
 }
 
@@ -184,5 +225,33 @@ fn tell_end(args: &RecordArgs, recorded: &Recorded, took: Duration, bytes: u64, 
     ui.note(format_args!("{name}: {all} snapshot{plural}{kinds} in {took}, {}", size(bytes)));
     if recorded.missed > 0 {
         ui.note(format_args!("{} snapshots were missed: they came faster than they could be written", recorded.missed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_takes_some_time() {
+        assert_eq!(some_time("30s"), Ok(Duration::from_secs(30)));
+        assert!(some_time("0s").unwrap_err().contains("nothing can be recorded"));
+        assert!(some_time("soon").is_err());
+    }
+
+    #[test]
+    fn a_kind_that_never_came_is_named() {
+        let recorded =
+            Recorded { kinds: [("disk".into(), 3)].into(), others: ["host".into()].into(), ..Recorded::default() };
+        let told = |kinds: &[&str]| {
+            let (mut ui, captured) = Ui::captured();
+            let kinds = kinds.iter().map(|kind| kind.to_string()).collect();
+            tell_unseen(&kinds, &recorded, || ["service".into()].into(), &mut ui);
+            captured.err()
+        };
+        assert_eq!(told(&["disk"]), "");
+        assert_eq!(told(&["disk", "hots"]), "nothing of kind `hots` was seen (did you mean `host`?)\n");
+        assert_eq!(told(&["servce"]), "nothing of kind `servce` was seen (did you mean `service`?)\n");
+        assert_eq!(told(&["zzz"]), "nothing of kind `zzz` was seen\n");
     }
 }

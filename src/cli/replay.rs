@@ -17,7 +17,7 @@ use super::{Error, Kind, ProjectArgs, Ui, load};
 use crate::diagnostic::{self, Severity};
 use crate::lab::Project;
 use crate::lab::replay::against::against;
-use crate::lab::replay::{Bound, Happening, Options, Recording, Summary, end_of, replay, revision};
+use crate::lab::replay::{Bound, Happening, Options, Recording, Summary, replay, revision, span_of};
 use crate::model::{Time, duration};
 use document::Document;
 use page::{Page, clock};
@@ -28,13 +28,13 @@ const MAX_BAD_LINES: usize = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// The recording: snapshots as JSON Lines, gzip or not; `-` is standard input
-    file: PathBuf,
-    /// Let rules judge from here on; what came before only fills history. A time, a date, or how long before the end of
-    /// the recording: `24h`
+    /// The recording: snapshots as JSON Lines, gzip or not; `-` is standard input. `larum record` makes one
+    file: Option<PathBuf>,
+    /// Let rules judge from here on; what came before only fills history. A time, a date, a time of day (`09:30`: the
+    /// last one within the recording, in the time zone of larum.yaml), or how long before its end: `24h`
     #[arg(long, value_name = "TIME")]
     from: Option<Bound>,
-    /// Leave out what comes later. A time, a date (its beginning), or how long before the end of the recording
+    /// Leave out what comes later. A time, a date (its beginning), a time of day, or how long before the end, as above
     #[arg(long, value_name = "TIME")]
     until: Option<Bound>,
     /// Compare with the rules, channels and settings of another folder, or of a commit (`git:HEAD~1`): that is the old
@@ -67,15 +67,20 @@ enum ReplayFormat {
 }
 
 pub(super) fn run(args: &ReplayArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<(), Error> {
+    let Some(file) = args.file.as_deref() else {
+        let message = "a replay needs a recording: the history that the daemon stores cannot be replayed yet";
+        let hint = "`larum record day.jsonl.gz` makes one of what comes now; then `larum replay day.jsonl.gz`";
+        return Err(Error::message(Kind::Usage, message).with_hint(hint));
+    };
     let folder = &project.dir;
     let (_, project) = load(project, ui)?;
-    let options = options(args, &project)?;
+    let options = options(args, file, &project)?;
     let old = args.against.as_ref().map(|old| load_old(old, folder, ui)).transpose()?;
-    let recording = open(args)?;
+    let recording = open(file)?;
     if let Some(old) = old {
-        return compare(args, recording, &old, &project, &options, ui);
+        return compare(args, file, recording, &old, &project, &options, ui);
     }
-    let name = args.file.display().to_string();
+    let name = file.display().to_string();
     let began = Instant::now();
     let progress = Progress::of(&recording, ui.is_watched() && !args.quiet && args.format == ReplayFormat::Text);
     let mut page = Page::new(ui, progress, &name);
@@ -93,8 +98,12 @@ pub(super) fn run(args: &ReplayArgs, project: &ProjectArgs, ui: &mut Ui) -> Resu
         (Happening::Event { .. }, ReplayFormat::Text | ReplayFormat::Jsonl) => Ok(()),
     });
     page.close()?;
-    let summary = replayed.map_err(|error| broke_off(&args.file, error))?;
-    check_span(&summary, &options, &name, &zone, ui)?;
+    let summary = replayed.map_err(|error| broke_off(file, error))?;
+    match not_judged(&summary, &options, &name, &zone) {
+        Some(NotJudged::Nothing(error)) => return Err(error),
+        Some(NotJudged::Elsewhere(why)) => ui.note(format_args!("{why}: nothing was judged")),
+        None => {}
+    }
     match args.format {
         ReplayFormat::Text => totals::tell(&summary, &options, began.elapsed(), &zone, ui),
         ReplayFormat::Json => Ok(document.write(&summary, began.elapsed(), ui)?),
@@ -105,13 +114,14 @@ pub(super) fn run(args: &ReplayArgs, project: &ProjectArgs, ui: &mut Ui) -> Resu
 /// Replays over two projects, and tells what differs.
 fn compare(
     args: &ReplayArgs,
+    file: &Path,
     recording: Recording,
     old: &Project,
     new: &Project,
     options: &Options,
     ui: &mut Ui,
 ) -> Result<(), Error> {
-    let (name, zone) = (args.file.display().to_string(), &new.settings.zone);
+    let (name, zone) = (file.display().to_string(), &new.settings.zone);
     let progress = Progress::of(&recording, ui.is_watched() && !args.quiet && args.format == ReplayFormat::Text);
     let mut page = Page::new(ui, progress, &name);
     let compared = against(recording, old, new, options, &mut |happening| match happening {
@@ -121,8 +131,17 @@ fn compare(
         Happening::Event { .. } | Happening::Sent(_) => Ok(()),
     });
     page.close()?;
-    let comparison = compared.map_err(|error| broke_off(&args.file, error))?;
-    check_span(&comparison.new, options, &name, zone, ui)?;
+    let comparison = compared.map_err(|error| broke_off(file, error))?;
+    // That nothing differs where nothing was judged would say that the edit is harmless.
+    match not_judged(&comparison.new, options, &name, zone) {
+        Some(NotJudged::Nothing(error)) => return Err(error),
+        Some(NotJudged::Elsewhere(why)) => {
+            let message = format!("{why}: nothing was judged on either side, so nothing could be compared");
+            let hint = "choose --from and --until within the recording";
+            return Err(Error::message(Kind::Failure, message).with_hint(hint));
+        }
+        None => {}
+    }
     match args.format {
         ReplayFormat::Text => difference::tell(&comparison, args.quiet, zone, ui)?,
         ReplayFormat::Json => difference::write_json(&comparison, ui)?,
@@ -138,6 +157,16 @@ fn compare(
 fn load_old(old: &str, folder: &Path, ui: &mut Ui) -> Result<Project, Error> {
     let (files, mut problems) = match old.strip_prefix("git:") {
         Some(revision) => revision::read(folder, revision).map_err(|error| Error::new(Kind::Failure, error))?,
+        None if !revision::PARTS.iter().any(|part| Path::new(old).join(part).exists()) => {
+            let is = if Path::new(old).is_dir() {
+                "has neither larum.yaml nor rules/ nor channels/"
+            } else {
+                "is no folder"
+            };
+            let message = format!("`{old}` {is}, so it cannot be the old side of a comparison");
+            let hint = "--against takes another project folder, or a commit of this one: `git:HEAD`";
+            return Err(Error::message(Kind::Usage, message).with_hint(hint));
+        }
         None => crate::config::Project::read(Path::new(old), None),
     };
     let loaded = Project::load(&files);
@@ -156,31 +185,23 @@ fn load_old(old: &str, folder: &Path, ui: &mut Ui) -> Result<Project, Error> {
     }
 }
 
-/// What the arguments come to. The end of the recording is looked up where a time is counted back from it.
-fn options(args: &ReplayArgs, project: &Project) -> Result<Options, Error> {
+/// What the arguments come to. The span of the recording is looked up where a time is found from it.
+fn options(args: &ReplayArgs, file: &Path, project: &Project) -> Result<Options, Error> {
     let zone = &project.settings.zone;
-    let mut known_end: Option<Time> = None;
-    let mut end = || -> Result<Time, Error> {
-        if let Some(end) = known_end {
-            return Ok(end);
+    let mut known: Option<(Time, Time)> = None;
+    let mut span = || -> Result<(Time, Time), Error> {
+        if let Some(span) = known {
+            return Ok(span);
         }
-        if is_piped(args) {
-            let message =
-                "a duration is counted back from the end of the recording, which a pipe does not tell before it ends";
-            return Err(Error::message(Kind::Usage, message).with_hint("give a time, or write the recording to a file"));
-        }
-        let end = end_of(&args.file, project.limits).map_err(|error| cannot_read(&args.file, error))?;
-        let end = end.ok_or_else(|| {
-            let message = format!("no line at the end of `{}` is a snapshot with a time", args.file.display());
-            Error::message(Kind::Failure, message).with_hint("give --from and --until as times")
-        })?;
-        Ok(*known_end.insert(end))
+        let span = span_of_file(file, project)?;
+        Ok(*known.insert(span))
     };
-    let from = args.from.as_ref().map(|from| from.resolve(zone, &mut end)).transpose()?;
-    let until = args.until.as_ref().map(|until| until.resolve(zone, &mut end)).transpose()?;
+    let from = args.from.as_ref().map(|from| from.resolve(zone, &mut span)).transpose()?;
+    let until = args.until.as_ref().map(|until| until.resolve(zone, &mut span)).transpose()?;
     if let (Some(from), Some(until)) = (from, until)
         && from >= until
     {
+        let (from, until) = (clock(from, zone), clock(until, zone));
         let message = format!("--from ({from}) is not before --until ({until}), so there is nothing to judge");
         return Err(Error::message(Kind::Usage, message));
     }
@@ -191,14 +212,28 @@ fn options(args: &ReplayArgs, project: &Project) -> Result<Options, Error> {
     Ok(Options { stale_after: args.stale_after, from, until, words })
 }
 
-fn is_piped(args: &ReplayArgs) -> bool {
-    args.file.as_os_str() == "-" || std::fs::metadata(&args.file).is_ok_and(|metadata| !metadata.is_file())
+/// The times of a recording's first and last snapshot, from which durations and times of day are found.
+pub(super) fn span_of_file(file: &Path, project: &Project) -> Result<(Time, Time), Error> {
+    if is_piped(file) {
+        let message = "a duration or a time of day is found from the end of the recording, which a pipe does not tell before it ends";
+        return Err(Error::message(Kind::Usage, message).with_hint("give a time, or write the recording to a file"));
+    }
+    let span = span_of(file, project.limits).map_err(|error| cannot_read(file, error))?;
+    span.ok_or_else(|| {
+        let message = format!("no line at the end of `{}` is a snapshot with a time", file.display());
+        Error::message(Kind::Failure, message).with_hint("give a whole time instead")
+    })
 }
 
-fn open(args: &ReplayArgs) -> Result<Recording, Error> {
-    match args.file.to_str() {
+fn is_piped(file: &Path) -> bool {
+    file.as_os_str() == "-" || std::fs::metadata(file).is_ok_and(|metadata| !metadata.is_file())
+}
+
+/// Opens a recording; `-` is standard input.
+pub(super) fn open(file: &Path) -> Result<Recording, Error> {
+    match file.to_str() {
         Some("-") => Ok(Recording::of(io::stdin())),
-        _ => Recording::open(&args.file).map_err(|error| cannot_read(&args.file, error)),
+        _ => Recording::open(file).map_err(|error| cannot_read(file, error)),
     }
 }
 
@@ -211,23 +246,32 @@ fn broke_off(file: &Path, error: io::Error) -> Error {
     Error::new(Kind::Failure, error)
 }
 
-/// Says where nothing was judged. A recording of which no line can be used is a failure.
-fn check_span(summary: &Summary, options: &Options, name: &str, zone: &TimeZone, ui: &mut Ui) -> Result<(), Error> {
+/// Why nothing was judged.
+enum NotJudged {
+    /// The recording has nothing.
+    Nothing(Error),
+    /// It has something, but not where it was asked for.
+    Elsewhere(String),
+}
+
+fn not_judged(summary: &Summary, options: &Options, name: &str, zone: &TimeZone) -> Option<NotJudged> {
     match (summary.span, summary.judged_from) {
-        (None, _) if summary.lines > 0 && summary.bad_lines == summary.lines => {
-            let message = format!("no line of `{name}` is a snapshot");
-            let hint = "a recording has one JSON object a line, with `time`, `kind`, `name` and `fields`";
-            return Err(Error::message(Kind::Failure, message).with_hint(hint));
-        }
         (None, _) if summary.lines > summary.bad_lines => {
-            ui.note(format_args!("{name}: the recording begins after --until: nothing was judged"));
+            let until = options.until.map(|until| format!(" ({})", clock(until, zone))).unwrap_or_default();
+            Some(NotJudged::Elsewhere(format!("{name}: the recording begins after --until{until}")))
         }
-        (None, _) => ui.note(format_args!("{name}: the recording has no snapshot that can be used")),
+        (None, _) => {
+            let message = match summary.lines {
+                0 => format!("`{name}` is empty: there is nothing to replay"),
+                _ => format!("no line of `{name}` is a snapshot"),
+            };
+            let hint = "a recording has one JSON object a line, with `time`, `kind`, `name` and `fields`";
+            Some(NotJudged::Nothing(Error::message(Kind::Failure, message).with_hint(hint)))
+        }
         (Some((_, last)), None) => {
             let (last, from) = (clock(last, zone), clock(options.from.unwrap_or(last), zone));
-            ui.note(format_args!("{name}: the recording ends at {last}, before --from ({from}): nothing was judged"));
+            Some(NotJudged::Elsewhere(format!("{name}: the recording ends at {last}, before --from ({from})")))
         }
-        (Some(_), Some(_)) => {}
+        (Some(_), Some(_)) => None,
     }
-    Ok(())
 }

@@ -61,11 +61,21 @@ enum TestFormat {
 }
 
 pub(super) fn run(args: &TestArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<(), Error> {
+    if args.format == TestFormat::Junit && (args.coverage || args.mutate) {
+        let message = "JUnit's XML has no place for coverage and mutations";
+        return Err(
+            Error::message(Kind::Usage, message).with_hint("write `--junit FILE` beside the text, or `--format json`")
+        );
+    }
     let (files, project) = load(project, ui)?;
     let coverage = (args.coverage || args.min_coverage.is_some()).then(|| Arc::new(Coverage::default()));
+    // Mutations are made of the rules as they are written.
+    let rules = project.rules.clone();
+    let mut n_uncounted = 0;
     let project = match &coverage {
         Some(coverage) => {
             let (project, problems) = project.counted(coverage);
+            n_uncounted = problems.len();
             for (file, problem) in problems {
                 ui.note(format_args!("{file}: its conditions are not counted: {problem}"));
             }
@@ -87,8 +97,8 @@ pub(super) fn run(args: &TestArgs, project: &ProjectArgs, ui: &mut Ui) -> Result
     let n_passed: usize = reports.iter().map(FileReport::n_passed).sum();
     let n_failed: usize = reports.iter().map(FileReport::n_failed).sum();
     let covered = coverage.map(|coverage| coverage.report());
-    let mutation = (args.mutate && n_failed == 0 && n_passed > 0)
-        .then(|| mutate::run(&files, &project, &reports, &tests, jobs, ui));
+    let mutation =
+        (args.mutate && n_failed == 0 && n_passed > 0).then(|| mutate::run(&files, &rules, &reports, &tests, jobs, ui));
     match args.format {
         TestFormat::Text => {
             ui.line(format_args!("{n_passed} passed, {n_failed} failed"))?;
@@ -126,6 +136,9 @@ pub(super) fn run(args: &TestArgs, project: &ProjectArgs, ui: &mut Ui) -> Result
     let nothing = |what: String| Error::message(Kind::TestFailed, what);
     // A file without a test is a slip, but for a filter.
     let empty = reports.iter().find(|report| report.tests.is_empty() && filter.is_none());
+    if args.min_coverage.is_some() && n_uncounted > 0 {
+        return Err(Error::message(Kind::TestFailed, "the conditions of some files could not be counted"));
+    }
     if let (Some(least), Some(covered)) = (args.min_coverage, &covered) {
         let percent = coverage::percent(covered);
         if percent < f64::from(least) {

@@ -9,13 +9,17 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::daemon::{ClientArgs, Daemon};
+use super::replay::{open, span_of_file};
 use super::{Error, Format, Kind, ProjectArgs, Ui, load};
 use crate::config::Project;
 use crate::diagnostic::Colour;
-use crate::lab::replay::{Bound, Options, Recording, end_of};
+use crate::lab::replay::{Bound, Options};
 use crate::lab::why::{Past, PastError, Refusal, lines, of_recording};
-use crate::model::{Time, duration};
+use crate::model::duration;
 use crate::server::api::WhyDto;
+
+/// A recording of snapshots that were pushed says nothing of their sources.
+const STALE_AFTER: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -32,13 +36,13 @@ pub(super) struct WhyArgs {
     /// Explain what these snapshots come to, instead of asking a running daemon; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     recording: Option<PathBuf>,
-    /// At this time of the recording (default: its end): a time, `2026-11-21 10:00` on the project's clock, or how long
-    /// before the end: `90m`
+    /// At this time of the recording (default: its end): a time, `2026-11-21 10:00` on the project's clock, `10:00` (the
+    /// last one within it), or how long before the end: `90m`
     #[arg(long, value_name = "TIME")]
     at: Option<Bound>,
-    /// After how long without a snapshot a subject is stale: a recording does not say it
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
-    stale_after: Duration,
+    /// After how long without a snapshot a subject is stale, where the recording does not say it (default: 5m)
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    stale_after: Option<Duration>,
     /// How it is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -47,6 +51,13 @@ pub(super) struct WhyArgs {
 }
 
 pub(super) fn run(args: &WhyArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<(), Error> {
+    for (name, given) in [("RULE", Some(&args.rule)), ("SUBJECT", args.subject.as_ref())] {
+        if given.is_some_and(|given| given.trim().is_empty()) {
+            let message = format!("{name} is empty");
+            let hint = "write it like `larum why high_error_rate shop-api`; `larum rules` lists the rules";
+            return Err(Error::message(Kind::Usage, message).with_hint(hint));
+        }
+    }
     match &args.recording {
         Some(recording) => {
             let (document, zone) = replayed(args, recording, project, ui)?;
@@ -54,6 +65,10 @@ pub(super) fn run(args: &WhyArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<
                 Format::Json => Ok(ui.line(serde_json::to_string(&document).map_err(io::Error::from)?)?),
                 Format::Text => show(&document, &zone, ui),
             }
+        }
+        None if args.stale_after.is_some() => {
+            let message = "`--stale-after` is about a recording: a running daemon knows it of each collector";
+            Err(Error::message(Kind::Usage, message).with_hint("leave it out, or add `--recording FILE`"))
         }
         None if args.at.is_some() => {
             let message = "a running daemon explains the present alone";
@@ -105,16 +120,10 @@ pub(super) fn painted(line: &str, is_heading: bool, colour: Colour) -> String {
 fn replayed(args: &WhyArgs, file: &Path, project: &ProjectArgs, ui: &mut Ui) -> Result<(WhyDto, TimeZone), Error> {
     let (_, project) = load(project, ui)?;
     let zone = project.settings.zone.clone();
-    let cannot_read = |error: io::Error| {
-        let error = anyhow::Error::new(error).context(format!("cannot read `{}`", file.display()));
-        Error::new(Kind::Failure, error)
-    };
-    let until = args.at.as_ref().map(|at| at.resolve(&zone, || end(file, &project, &cannot_read))).transpose()?;
-    let recording = match file.to_str() {
-        Some("-") => Recording::of(io::stdin()),
-        _ => Recording::open(file).map_err(cannot_read)?,
-    };
-    let options = Options { stale_after: args.stale_after, from: None, until, words: false };
+    let until = args.at.as_ref().map(|at| at.resolve(&zone, || span_of_file(file, &project))).transpose()?;
+    let recording = open(file)?;
+    let stale_after = args.stale_after.unwrap_or(STALE_AFTER);
+    let options = Options { stale_after, from: None, until, words: false };
     let past = of_recording(recording, &project, &options, &args.rule, args.subject.as_deref());
     let Past { document, summary } = past.map_err(|error| match error {
         PastError::Refused(Refusal { error, hint }) => match hint {
@@ -134,14 +143,4 @@ fn replayed(args: &WhyArgs, file: &Path, project: &ProjectArgs, ui: &mut Ui) -> 
         ui.note("the recording ends before --at: this is its end");
     }
     Ok((document, zone))
-}
-
-/// The end of a recording, where `--at` counts from there.
-fn end(file: &Path, project: &crate::lab::Project, cannot_read: &impl Fn(io::Error) -> Error) -> Result<Time, Error> {
-    if file.to_str() == Some("-") {
-        return Err(Error::message(Kind::Usage, "the end of standard input is not known before it was read")
-            .with_hint("give `--at` a time, or name a file"));
-    }
-    let end = end_of(file, project.limits).map_err(cannot_read)?;
-    end.ok_or_else(|| Error::message(Kind::Failure, "the end of the recording has no snapshot that can be used"))
 }

@@ -5,6 +5,7 @@
 //! told is asked of what it was told. Of what does not fire that is asked as if it did now.
 
 mod distance;
+mod levels;
 mod stages;
 mod survey;
 
@@ -176,8 +177,9 @@ pub enum Next {
 pub struct Stages {
     /// It does not fire: everything here is as if it did now.
     pub what_if: bool,
-    /// At this level.
-    pub level: Level,
+    /// At this level; or why that cannot be told: then `levels` has who would be told at each, and `routes` and `channels`
+    /// are empty.
+    pub level: Result<Level, &'static str>,
     /// With these labels: the subject's and the rule's.
     pub labels: Labels,
     /// Whether alerts are told at all.
@@ -187,6 +189,19 @@ pub struct Stages {
     /// The routes, in their order.
     pub routes: Vec<RouteView>,
     /// The channels that are told, or were.
+    pub channels: Vec<ChannelView>,
+    /// Of an unknown level: those that it may have, from the highest.
+    pub levels: Vec<AtLevel>,
+}
+
+/// Who would be told at one level.
+#[derive(Clone, Debug)]
+pub struct AtLevel {
+    /// The level.
+    pub level: Level,
+    /// The routes, in their order.
+    pub routes: Vec<RouteView>,
+    /// The channels that would be told.
     pub channels: Vec<ChannelView>,
 }
 
@@ -334,7 +349,8 @@ impl Engine {
                 Ok((inside.explain(&context, &on), context))
             }
         });
-        let level = self.level_of(rule, alert.as_ref(), evaluated.as_ref().ok());
+        let levels = levels::levels(inside);
+        let level = self.level_of(rule, &levels, alert.as_ref(), evaluated.as_ref().ok());
         let members = match &evaluated {
             Ok((_, Context { target: Target::Set { members, .. }, .. })) => members.clone(),
             Ok(_) | Err(_) => [].into(),
@@ -358,7 +374,7 @@ impl Engine {
             tracks: tracks(rule, &present, now),
             flapping_until: present.flap.quiet_at(flap_limit(rule)),
             next: self.next(now, rule, &target, alert.as_ref()),
-            stages: self.stages(now, rule, present, level),
+            stages: self.stages(now, rule, present, level, levels),
             subject: key,
             alert,
         })
@@ -514,19 +530,33 @@ impl Engine {
         next
     }
 
-    /// The level at which it fires; of what does not fire, the one at which it would be raised.
-    fn level_of(&self, rule: &Rule, alert: Option<&Alert>, evaluated: Option<&(Explained, Context)>) -> Level {
+    /// The level at which it fires; of what does not fire, the one at which it would be raised now. Where nothing is true
+    /// that says it, only a rule of one level has one.
+    fn level_of(
+        &self,
+        rule: &Rule,
+        levels: &[Level],
+        alert: Option<&Alert>,
+        evaluated: Option<&(Explained, Context)>,
+    ) -> Result<Level, &'static str> {
         if let Some(firing) = alert.and_then(|alert| alert.firing.as_ref()) {
-            return firing.level;
+            return Ok(firing.level);
         }
-        let lowest = rule.levels.last().copied().unwrap_or(Level::Warning);
-        let Some((explained, context)) = evaluated else { return lowest };
-        if rule.levels.is_empty() {
-            return rule.level(context).unwrap_or(Level::Warning);
+        if let [level] = levels {
+            return Ok(*level);
         }
-        let Verdict::Conditions(conditions) = &explained.judgement.verdict else { return lowest };
-        let highest = conditions.iter().position(|condition| *condition == Condition::Fire);
-        highest.map_or(lowest, |index| track_level(rule, index))
+        let verdict = evaluated.map(|(explained, context)| (&explained.judgement.verdict, context));
+        let Some((Verdict::Conditions(conditions), context)) = verdict else {
+            return Err("it cannot be told whether it fires");
+        };
+        let Some(highest) = conditions.iter().position(|condition| *condition == Condition::Fire) else {
+            return Err("its condition is not true");
+        };
+        match rule.levels.is_empty() {
+            // A closure that fails raises at this level too.
+            true => Ok(rule.level(context).unwrap_or(Level::Warning)),
+            false => Ok(track_level(rule, highest)),
+        }
     }
 }
 

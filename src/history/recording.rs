@@ -21,11 +21,15 @@ pub struct Recorder {
 type Listed = (Arc<str>, Arc<str>);
 
 impl Recorder {
-    /// Writes what came at `now`, but for the kinds that are not `wanted`. Gives the kind of each line.
+    /// Writes what came at `now`, but for what was `refused` of it (indexes, in order) and for the kinds that are not
+    /// `wanted`. Gives the kind of each line.
+    ///
+    /// What was refused is there all the same: its subject is not gone.
     pub fn write(
         &mut self,
         now: Now,
         batch: &Batch,
+        refused: &[usize],
         wanted: impl Fn(&str) -> bool,
         lines: &mut Vec<u8>,
     ) -> Vec<Arc<str>> {
@@ -47,7 +51,8 @@ impl Recorder {
                 Err(_) => lines.truncate(n_before),
             }
         };
-        batch.snapshots.iter().for_each(&mut write);
+        let taken = batch.snapshots.iter().enumerate().filter(|(index, _)| refused.binary_search(index).is_err());
+        taken.for_each(|(_, snapshot)| write(snapshot));
         for kind in &batch.complete {
             let present: BTreeSet<Arc<str>> = batch
                 .snapshots
@@ -97,10 +102,10 @@ mod tests {
     #[test]
     fn what_a_complete_list_no_longer_has_is_written_as_gone_once() {
         let mut recorder = Recorder::default();
-        let mut write = |seconds: i64, names: &[&str]| {
+        let mut write = |seconds: i64, names: &[&str], refused: &[usize]| {
             let mut lines = Vec::new();
             let now = Now { time: Time::from_micros(seconds * 1_000_000), wall_offset: 1_000_000 };
-            let kinds = recorder.write(now, &batch(names), |kind| kind == "disk", &mut lines);
+            let kinds = recorder.write(now, &batch(names), refused, |kind| kind == "disk", &mut lines);
             let text = String::from_utf8(lines).unwrap();
             assert_eq!(kinds.len(), text.lines().count());
             text
@@ -111,9 +116,11 @@ mod tests {
             )
         };
         let seen = |arrived, name| format!("{}\"{name}\",\"fields\":{{\"used\":0.5}}}}\n", head(arrived));
-        assert_eq!(write(1, &["/", "/mnt"]), seen(2, "/") + &seen(2, "/mnt"));
+        assert_eq!(write(1, &["/", "/mnt"], &[]), seen(2, "/") + &seen(2, "/mnt"));
         let gone = r#"{"time":"1970-01-01T00:00:03Z","arrived":"1970-01-01T00:00:03Z","source":"host","stale_after":"30s","kind":"disk","name":"/mnt","gone":true}"#;
-        assert_eq!(write(2, &["/"]), seen(3, "/") + gone + "\n");
-        assert_eq!(write(3, &["/"]), seen(4, "/"));
+        assert_eq!(write(2, &["/"], &[]), seen(3, "/") + gone + "\n");
+        assert_eq!(write(3, &["/"], &[]), seen(4, "/"));
+        assert_eq!(write(4, &["/new", "/"], &[1]), seen(5, "/new"), "what was refused is there");
+        assert_eq!(write(5, &["/new", "/"], &[0]), seen(6, "/"));
     }
 }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::project::Sent;
-use super::why::{document, headline, survey_document, words};
+use super::bench::Bench;
+use super::project::{Project, Sent};
+use super::why::{document, headline_of_dry_run, survey_document, with_backlog, words};
 use crate::engine::Engine;
 use crate::engine::explain::{Answer, Survey};
 use crate::model::{Level, Now, Time};
@@ -59,10 +60,20 @@ pub struct WouldSend {
 }
 
 impl Report {
-    /// What an engine says at the end, of what it saw since `started`.
-    pub fn of(engine: &Engine, started: Now, now: Now, passes: BTreeMap<String, usize>, sent: &[Sent]) -> Report {
+    /// What the engine of a bench says at the end, of what it saw since `started`.
+    pub fn of(
+        bench: &Bench,
+        project: &Project,
+        started: Now,
+        passes: BTreeMap<String, usize>,
+        sent: &[Sent],
+    ) -> Report {
+        let (engine, now) = (bench.engine(), bench.now());
         let mut rules: Vec<RuleReport> =
             engine.rules().rules.keys().filter_map(|name| rule_report(engine, now, name.as_str())).collect();
+        for document in rules.iter_mut().flat_map(|report| &mut report.subjects) {
+            with_backlog(document, bench, project);
+        }
         rules.sort_by_key(|report| (report.urgency(), report.rule.clone()));
         let would_send = sent.iter().map(|sent| WouldSend {
             time: sent.notification.time,
@@ -170,7 +181,7 @@ impl RuleReport {
     fn lines(&self, zone: &TimeZone) -> Vec<String> {
         let explained = self.subjects.iter().map(|subject| {
             let name = subject.subject.as_ref().map(|subject| subject.name.as_str()).unwrap_or_default();
-            format!("  {name}: {}", headline(subject, zone))
+            format!("  {name}: {}", headline_of_dry_run(subject, zone))
         });
         match self.overview.as_ref().and_then(|overview| overview.subjects.as_ref()) {
             Some(subjects) => {

@@ -13,6 +13,7 @@ use super::project::Project;
 use super::rule_test::{Detail, FileReport, TestFile, in_parallel};
 use crate::config;
 use crate::model::RuleName;
+use crate::rules::RuleSet;
 use crate::rules::mutation::{Mutant, MutationKind, mutants};
 
 /// A mutant that no test notices.
@@ -59,17 +60,17 @@ enum Fate {
     Survived(usize),
 }
 
-/// Changes each rule in all small ways and runs the tests over it, on so many threads. `reports` are of the rules as they
+/// Changes each of the project's rules in all small ways and runs the tests over it, on so many threads. `reports` are of the rules as they
 /// are: tests that fail already say nothing and are left out. `done` hears of each mutant.
 pub fn mutate(
     files: &config::Project,
-    project: &Project,
+    rules: &RuleSet,
     reports: &[FileReport],
     texts: &BTreeMap<Arc<str>, Arc<str>>,
     jobs: NonZeroUsize,
     mut done: impl FnMut(usize, usize),
 ) -> MutationReport {
-    let mutants = mutants(&project.rules);
+    let mutants = mutants(rules);
     let tests = Tests::of(reports);
     let work = |scripts: &mut BTreeMap<usize, Option<TestFile>>, mutant: &Mutant| {
         let mut files = files.clone();
@@ -128,7 +129,7 @@ impl Tests {
         let mut tests: BTreeMap<RuleName, Vec<(usize, usize)>> = BTreeMap::new();
         for (file, report) in reports.iter().enumerate() {
             for test in report.tests.iter().filter(|test| test.failure.is_none()) {
-                for rule in test.rules.keys() {
+                for rule in &test.asked {
                     tests.entry(rule.clone()).or_default().push((file, test.place));
                 }
             }
@@ -164,9 +165,34 @@ rule("hot", #{ on: "host", when: |s| s.heat > 80 && s.fans < 2, hold: "1m", clea
         })
         .unwrap();
         assert!(reports.iter().all(|report| report.n_failed() == 0), "{reports:?}");
-        let report = mutate(&files, &project, &reports, &texts, jobs, |_, _| ());
+        let report = mutate(&files, &project.rules, &reports, &texts, jobs, |_, _| ());
         let lines = report.survivors.iter().map(|s| format!("{} -> {}", s.before, s.after)).collect();
         (report, lines)
+    }
+
+    #[test]
+    fn a_test_in_which_a_rule_takes_nobody_is_one_of_it() {
+        let mut files = config::Project::default();
+        let rule =
+            r#"rule("hot", #{ on: "host", where: |s| s.labels.env == "prod" && s.heat > 5, when: |s| s.heat > 80 });"#;
+        files.rules.insert("rules/hot.rhai".into(), rule.into());
+        files.channels.insert("console".into(), ("channels/console.yaml".into(), "type: console\n".into()));
+        let test = r#"test("a host of the stage is left alone", |t| {
+            let host = t.subject("host", "a", #{ env: "stage" });
+            host.set(#{ heat: 99 });
+            t.advance("5m");
+            t.expect_inactive("hot", "a");
+        });"#;
+        let texts = BTreeMap::from([(Arc::from("rules/hot.test.rhai"), Arc::from(test))]);
+        let project = Arc::new(Project::load(&files).unwrap());
+        let (jobs, mut reports) = (NonZeroUsize::MIN, Vec::new());
+        let keep = |report| {
+            reports.push(report);
+            Ok::<(), ()>(())
+        };
+        run_files(&texts, &project, None, jobs, keep).unwrap();
+        let report = mutate(&files, &project.rules, &reports, &texts, jobs, |_, _| ());
+        assert!(report.survivors.iter().all(|survivor| survivor.kind != MutationKind::Boolean), "{report:?}");
     }
 
     #[test]

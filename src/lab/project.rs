@@ -217,10 +217,15 @@ impl Project {
         settings.params.extend(given);
         source.loader.set_settings(settings);
         let rules = source.load();
+        let unread = source.loader.unread_params().into_iter().filter(|(name, _)| params.contains_key(name));
+        let unread: Problems = unread.map(|(name, hint)| unread_param(&name, hint)).collect();
         // Loaded back, so that rules which no param touches are the same ones for everybody.
         let settings = source.settings.clone();
         source.loader.set_settings(settings);
         source.load()?;
+        if !unread.is_empty() {
+            return Err(unread);
+        }
         match &self.coverage {
             Some(coverage) => Ok(Arc::new(trace::watched(&*rules?, coverage).rules)),
             None => rules,
@@ -303,6 +308,15 @@ fn render(channels: &BTreeMap<ChannelName, Configured>, texts: &Texts, notificat
     let request = channel.render(&notification, texts).map_err(|error| error.to_string());
     let request = request.and_then(|request| serde_json::to_value(request).map_err(|error| error.to_string()));
     Sent { notification, message, request }
+}
+
+/// A param that changes nothing.
+fn unread_param(name: &str, hint: Option<String>) -> Diagnostic {
+    let problem = Diagnostic::of_file(Arc::from("rules"), format!("no rule reads the param `{name}`"));
+    match hint {
+        Some(hint) => problem.with_hint(hint),
+        None => problem,
+    }
 }
 
 impl Source {

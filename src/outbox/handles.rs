@@ -66,12 +66,14 @@ impl Handle {
             Inbound::Restore(_) => 1,
             Inbound::Hurry(..) | Inbound::Drop(..) => 0,
         };
-        self.inbox.send(inbound).map_err(|unsent| unsent.0)?;
+        // Under one lock: a worker that is quick would have noted already that nothing waits, and what is added after
+        // that would stand there until the next notification.
         self.health.update(|health| {
+            self.inbox.send(inbound).map_err(|unsent| unsent.0)?;
             health.waiting += n_notifications;
             health.resting = false;
-        });
-        Ok(())
+            Ok(())
+        })
     }
 }
 

@@ -105,8 +105,8 @@ impl Shared {
         self.lock().clone()
     }
 
-    pub(super) fn update(&self, change: impl FnOnce(&mut Health)) {
-        change(&mut self.lock());
+    pub(super) fn update<T>(&self, change: impl FnOnce(&mut Health) -> T) -> T {
+        change(&mut self.lock())
     }
 
     fn lock(&self) -> MutexGuard<'_, Health> {

@@ -212,6 +212,17 @@ async fn what_fails_is_tried_again_until_it_is_taken_and_holds_back_nothing_else
     assert!(health.last_success.unwrap() > health.last_failure.unwrap());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_quick_worker_delivered_before_its_sender_went_on_does_not_wait() {
+    let mut rig = rig(quick());
+    let _running = rig.start();
+    for round in 0..2000 {
+        rig.send(&format!("n{round}"));
+        assert_eq!(rig.end().await.outcome, Outcome::Delivered);
+        assert_eq!(rig.health().waiting, 0, "round {round}");
+    }
+}
+
 #[tokio::test]
 async fn every_attempt_is_reported_with_what_follows() {
     let mut rig = rig(never());

@@ -231,7 +231,9 @@ pub(crate) fn print(line: &str) {
     METER.with(|meter| {
         let mut prints = meter.prints.borrow_mut();
         if prints.lines.len() < MAX_PRINTS {
-            prints.lines.push(line.chars().take(MAX_PRINT_CHARS).collect());
+            // What is printed reaches terminals.
+            let plain = line.chars().map(|c| if matches!(c, '\n' | '\t' | '\r') { ' ' } else { c });
+            prints.lines.push(plain.filter(|c| !c.is_control()).take(MAX_PRINT_CHARS).collect());
         } else {
             prints.left_out += 1;
         }

@@ -10,7 +10,6 @@ use crate::model::{Level, NoData, Value};
 use super::budget::{self, Exhausted};
 use super::evaluation::{self, Evaluation, Reads};
 use super::host::{self, Set, Subject};
-use super::plan::{About, Stopped};
 use super::program::{Closure, LevelSource, MessageSource, Program};
 use super::rule::{Context, Rule, Target};
 use super::script::Stop;
@@ -317,66 +316,7 @@ impl Rule {
         self.judge_by_interpreter(context, on)
     }
 
-    /// Judges without the interpreter, where all that is asked is simple enough and gives no error.
-    pub(super) fn judge_by_plan(&self, context: &Context, on: &[bool]) -> Option<Judgement> {
-        let program = &self.program;
-        let Target::Subject(subject) = context.target else { return None };
-        if program.watched.is_some() || context.budget.left() == 0 {
-            return None;
-        }
-        let mut about = About { world: &context.world, subject, now: context.now, reads: Vec::new(), seen: None };
-        let mut conditions = Vec::with_capacity(program.when.len());
-        let (verdict, when_reads) = match self.verdict_by_plan(&mut about, on, &mut conditions) {
-            Ok(when_reads) if conditions.is_empty() => (Verdict::Excluded, when_reads),
-            Ok(when_reads) => (Verdict::Conditions(conditions), when_reads),
-            Err((Stopped::Interpret, _)) => return None,
-            Err((Stopped::NoData(NoData::NeverHad { field }), when_reads)) if when_reads.is_none() => {
-                (Verdict::NotConcerned { field }, when_reads)
-            }
-            Err((Stopped::NoData(reason), when_reads)) => (Verdict::NoData(reason), when_reads),
-        };
-        context.budget.spend(about.reads.len() as u64 + 1);
-        let reads = when_reads.filter(|reads| !reads.is_empty()).unwrap_or(about.reads);
-        Some(Judgement { verdict, reads })
-    }
-
-    /// Asks the conditions in their order; none where `where` does not take the subject. Gives what `when` read, once it
-    /// has been asked.
-    fn verdict_by_plan(
-        &self,
-        about: &mut About<'_>,
-        on: &[bool],
-        conditions: &mut Vec<Condition>,
-    ) -> Result<Option<Reads>, (Stopped, Option<Reads>)> {
-        let program = &self.program;
-        let ask = |about: &mut About<'_>, closure: &Closure| match &closure.plan {
-            Some(plan) => about.ask(plan),
-            None => Err(Stopped::Interpret),
-        };
-        if let Some(takes) = &program.takes {
-            let takes = ask(about, takes).map_err(|stopped| (stopped, None))?;
-            if !takes {
-                return Ok(None);
-            }
-            about.reads.clear();
-        }
-        for when in &program.when {
-            let fires = ask(about, when).map_err(|stopped| (stopped, None))?;
-            conditions.push(if fires { Condition::Fire } else { Condition::Clear });
-        }
-        let when_reads = std::mem::take(&mut about.reads);
-        for ((condition, clear), on) in conditions.iter_mut().zip(&program.clear).zip(on) {
-            if let (Condition::Clear, Some(clear), true) = (*condition, clear, on) {
-                match ask(about, clear) {
-                    Ok(true) => (),
-                    Ok(false) => *condition = Condition::Neither,
-                    Err(stopped) => return Err((stopped, Some(when_reads))),
-                }
-            }
-        }
-        Ok(Some(when_reads))
-    }
-
+    /// Judges by the script as it is.
     pub(super) fn judge_by_interpreter(&self, context: &Context, on: &[bool]) -> Judgement {
         let mut when_reads = Vec::new();
         let (outcome, reads) = self.run(context, |run| self.verdict(run, context, on, &mut when_reads));

@@ -159,7 +159,7 @@ impl<'a> File<'a> {
             .chain(program.clear.iter().flatten().map(|closure| ("clear", closure)))
             .chain(level.map(|closure| ("level", closure)));
         let mut points = Vec::new();
-        for (part, closure) in closures {
+        for (part, closure) in closures.filter(|(_, closure)| closure.file == self.name) {
             let place = Place { line: closure.line, column: closure.column };
             let body = self.bodies.iter().position(|body| body.place == place && body.name.starts_with("anon$"));
             let mut queue: Vec<usize> = body.into_iter().collect();
@@ -230,7 +230,11 @@ impl<'a> File<'a> {
                 let advice = match point.operands.get(1 - index.min(1)).filter(|_| point.kind == Kind::Comparison) {
                     Some(other) => {
                         let other = self.tokens.one_line(other.range);
-                        advice::threshold(part, rule, &other, (number, nudged))
+                        let operator = point.operator.map(|token| self.tokens.text(token)).unwrap_or_default();
+                        match operator.as_str() {
+                            "==" | "!=" => advice::equality(part, rule, &other, number),
+                            _ => advice::threshold(part, rule, &other, (number, nudged)),
+                        }
                     }
                     None => {
                         let (from, to) = self.tokens.chars(point.range);

@@ -4,6 +4,8 @@
 //! reason for no data. Whatever would be an error (text against a number, a condition that is no bool) it leaves to the
 //! interpreter, which says it in full. A differential property test holds the two together.
 
+mod judge;
+
 use std::sync::Arc;
 
 use crate::history::{SeenWindow, SubjectId, Window, WindowFn, World};

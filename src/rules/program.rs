@@ -14,6 +14,8 @@ pub(crate) struct Closure {
     pub(crate) pointer: rhai::FnPtr,
     /// The AST that defines it: a pointer is only good together with it.
     pub(crate) ast: Arc<rhai::AST>,
+    /// The file in which it is written, as people name it: the rule's own, or one that it imports.
+    pub(crate) file: Arc<str>,
     /// Where it stands in the file, from 1.
     pub(crate) line: usize,
     /// Column, from 1.

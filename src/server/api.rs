@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 pub use alerts::{AlertEventDto, AlertHistoryDto, AlertNotificationDto, AlertPageDto, SuppressedDto, TransitionDto};
 pub use why::{
-    WhyAskedDto, WhyChannelDto, WhyCountsDto, WhyDistanceDto, WhyDto, WhyExpressionDto, WhyFaultDto, WhyFiringDto,
-    WhyLevelDto, WhyMembersDto, WhyMismatchDto, WhyNearDto, WhyNextDto, WhyOutboxDto, WhyOutcomeDto, WhyPartDto,
-    WhyRouteDto, WhyRuleDto, WhySamplesDto, WhyStagesDto, WhyStateDto, WhySubjectDto, WhySubjectsDto, WhyTimerDto,
-    WhyToldDto, WhyVerdictCountDto, WhyVerdictDto,
+    WhyAskedDto, WhyAtLevelDto, WhyChannelDto, WhyCountsDto, WhyDeliveryDto, WhyDistanceDto, WhyDto, WhyExpressionDto,
+    WhyFaultDto, WhyFiringDto, WhyLevelDto, WhyMembersDto, WhyMismatchDto, WhyNearDto, WhyNextDto, WhyOutboxDto,
+    WhyOutcomeDto, WhyPartDto, WhyRouteDto, WhyRuleDto, WhySamplesDto, WhyStagesDto, WhyStateDto, WhySubjectDto,
+    WhySubjectsDto, WhyTimerDto, WhyToldDto, WhyVerdictCountDto, WhyVerdictDto,
 };
 
 use crate::diagnostic::{Diagnostic, Severity};

@@ -121,8 +121,10 @@ pub enum WhyError {
 pub struct Followed {
     /// When it came.
     pub now: Now,
-    /// The batch, without what was refused of it.
+    /// The batch.
     pub batch: Batch,
+    /// Which of its snapshots were refused, in order.
+    pub refused: Vec<usize>,
     /// How many snapshots before it were missed, because whoever follows is too slow.
     pub missed: u64,
 }

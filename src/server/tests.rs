@@ -127,6 +127,7 @@ impl View for Daemon {
                 snapshots: vec![snapshot("disk"), snapshot("host")],
                 complete: Vec::new(),
             },
+            refused: Vec::new(),
             missed,
         };
         Ok(Box::pin(futures_util::stream::iter([followed(0), followed(7)])))
@@ -279,7 +280,13 @@ async fn snapshots_are_followed_as_lines_of_a_recording() {
     let line = r#"{"time":"1970-01-01T00:00:01Z","arrived":"1970-01-01T00:00:02Z","source":"push","stale_after":"5m","kind":"host","name":"a","fields":{"x":1}}"#;
     assert_eq!(std::str::from_utf8(&body).unwrap(), format!("{line}\n{{\"missed\":7}}\n{line}\n"));
 
-    for (path, status) in [("", 400), ("?follow=false", 400), ("?follow=true&x=1", 400)] {
+    for (path, status) in [
+        ("", 400),
+        ("?follow=false", 400),
+        ("?follow=true&x=1", 400),
+        ("?follow=true&kind=", 400),
+        ("?follow=true&kind=a,", 400),
+    ] {
         let (answered, json) = get_with(Daemon::default(), &format!("/api/v1/snapshots{path}")).await;
         assert_eq!(answered, status, "{path}: {json}");
     }

@@ -101,11 +101,12 @@ fn a_replay_tells_a_time_line_and_totals() {
 }
 
 #[test]
-fn an_empty_recording_is_said_to_be_empty_and_a_missing_one_is_a_failure() {
+fn an_empty_recording_and_a_missing_one_are_failures() {
     let folder = project();
     write(folder.path(), "empty.jsonl", "\n");
     let (code, _, errors) = run(larum(folder.path()).args(["replay", "empty.jsonl"]));
-    assert_eq!((code, errors.as_str()), (0, "empty.jsonl: the recording has no snapshot that can be used\n"));
+    assert_eq!(code, 1);
+    assert!(errors.starts_with("error: `empty.jsonl` is empty: there is nothing to replay\nhint: "), "{errors}");
     let (code, _, errors) = run(larum(folder.path()).args(["replay", "none.jsonl"]));
     assert_eq!(code, 1);
     assert!(errors.starts_with("error: cannot read `none.jsonl`: "), "{errors}");
@@ -131,6 +132,11 @@ fn a_replay_is_one_document_too_and_begins_where_it_is_asked_to() {
     let (code, out, _) = replay(&["day.jsonl", "--from", "2026-11-21 18:30", "--quiet"]);
     assert_eq!(code, 0);
     assert!(out.contains("judged from 2026-11-21 18:30:00, after "), "{out}");
+    let (code, out, _) = replay(&["day.jsonl", "--from", "18:30", "--quiet"]);
+    assert!(code == 0 && out.contains("judged from 2026-11-21 18:30:00, after "), "{out}");
+    let (code, out, errors) = replay(&["--from", "18:30"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(errors.starts_with("error: a replay needs a recording") && errors.contains("larum record"), "{errors}");
     let (code, _, errors) = run(larum(folder.path()).args(["replay", "-", "--from", "30m"]).write_stdin(""));
     assert_eq!(code, 2);
     assert!(errors.contains("which a pipe does not tell before it ends"), "{errors}");
@@ -158,6 +164,20 @@ fn an_edit_is_compared_with_a_folder_and_with_a_commit() {
     assert_eq!(code, 0);
     assert!(document["summary"]["lost"].as_u64().unwrap() > 0, "{out}");
     assert!(document["differences"].as_array().unwrap().iter().all(|one| one["rule"] == "high_error_rate"));
+    for more in [&[][..], &["--exit-code"], &["--format", "json"]] {
+        let outside = ["--against", "old", "--from", "2026-11-22"];
+        let (code, out, errors) = replay(&[&outside, more].concat());
+        assert_eq!((code, out.as_str()), (1, ""));
+        assert!(errors.contains("nothing was judged on either side, so nothing could be compared"), "{errors}");
+    }
+    write(folder.path(), "empty.jsonl", "");
+    let (code, _, errors) = run(larum(folder.path()).args(["replay", "empty.jsonl", "--against", "old"]));
+    assert!(code == 1 && errors.contains("`empty.jsonl` is empty"), "{errors}");
+    for (folder, is) in [("rules", "has neither larum.yaml nor rules/ nor channels/"), ("none", "is no folder")] {
+        let (code, out, errors) = replay(&["--against", folder]);
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(errors.starts_with(&format!("error: `{folder}` {is}")) && errors.contains("git:HEAD"), "{errors}");
+    }
     let (code, _, errors) = replay(&["--against", "git:HEAD"]);
     assert_eq!(code, 1);
     assert!(errors.contains("is not in a git repository"), "{errors}");

@@ -68,5 +68,8 @@ fn what_cannot_be_asked_says_so() {
     assert!(usage.contains("--all-dead"), "{usage}");
     assert!(said(&outbox("http://127.0.0.1:1", &["show", "../status"]), 2).contains("is no id of a notification"));
     let alone = said(&outbox("http://127.0.0.1:1", &["list"]), 1);
-    assert!(alone.contains("cannot ask the daemon") && alone.contains("does `larum run` listen there?"), "{alone}");
+    assert!(
+        alone.contains("nothing listens at http://") && alone.contains("does `larum run` listen there?"),
+        "{alone}"
+    );
 }

@@ -105,9 +105,21 @@ fn the_past_needs_a_recording_and_a_daemon_that_is_not_there_is_named() {
     let (code, _, errors) = larum(folder.path(), &["why", "high_error_rate", "--at", "2026-11-21T10:00:00Z"]);
     assert_eq!(code, 2);
     assert!(errors.contains("explains the present alone\nhint: for the past, add `--recording FILE`"), "{errors}");
+    let (code, _, errors) = larum(folder.path(), &["why", "high_error_rate", "--stale-after", "1m"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("hint: leave it out, or add `--recording FILE`"), "{errors}");
+    let (code, _, errors) = larum(folder.path(), &["why", "", "x"]);
+    assert_eq!(code, 2);
+    assert!(
+        errors.contains("error: RULE is empty\nhint: write it like `larum why high_error_rate shop-api`"),
+        "{errors}"
+    );
+    let (code, _, errors) = larum(folder.path(), &["dry-run"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("there is nothing to collect\nhint: pushes reach a daemon only"), "{errors}");
     let (code, _, errors) = larum(folder.path(), &["why", "high_error_rate", "--url", "http://127.0.0.1:9"]);
     assert_eq!(code, 1);
-    assert!(errors.contains("cannot ask the daemon at http://127.0.0.1:9"), "{errors}");
+    assert!(errors.contains("nothing listens at http://127.0.0.1:9\nhint: ") && errors.contains("--url"), "{errors}");
 }
 
 #[test]
@@ -151,6 +163,12 @@ fn a_recording_is_explained_at_its_end_and_at_any_time_before() {
     assert_eq!(code, 1);
     assert!(errors.contains("or begins later than that"), "{errors}");
     assert_eq!(why(&["shop-api", "--at", "yesterday"]).0, 2);
+    for pipe in ["-", "/dev/null"] {
+        let args = ["why", "high_error_rate", "shop-api", "--recording", pipe, "--at", "90m"];
+        let (code, _, errors) = larum(folder.path(), &args);
+        assert_eq!(code, 2);
+        assert!(errors.contains("which a pipe does not tell before it ends\nhint: give a time"), "{errors}");
+    }
 }
 
 #[test]
@@ -163,7 +181,10 @@ fn a_dry_run_tells_of_each_rule_what_it_comes_to_and_sends_nothing() {
     assert_eq!(code, 0, "that something fires is no failure: {errors}");
     assert_eq!(errors, "collecting twice: host tells rates from its second look on\n");
     assert!(text.contains("collected host 2 times\n\nalways: 1 true\n"), "{text}");
-    assert!(text.contains("It fires at warning since") && text.contains("console was told warning"), "{text}");
+    assert!(
+        text.contains("It fires at warning since") && text.contains("console would have been told warning"),
+        "{text}"
+    );
     assert!(text.contains("\nwould have been sent\n") && text.contains("to console: "), "{text}");
     assert!(!folder.path().join("data").exists(), "nothing is left behind");
     let (code, json, _) = larum(folder.path(), &["dry-run", "--once", "--format", "json"]);

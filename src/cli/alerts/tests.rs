@@ -171,6 +171,6 @@ fn where_no_daemon_answers_it_says_so_and_what_to_do() {
     let code = super::super::run(args.map(OsString::from), &mut ui);
     assert_eq!((code, captured.out().as_str()), (ExitCode::from(1), ""));
     let err = captured.err();
-    assert!(err.starts_with(&format!("error: cannot ask the daemon at http://127.0.0.1:{port}: ")), "{err}");
+    assert!(err.starts_with(&format!("error: nothing listens at http://127.0.0.1:{port}\n")), "{err}");
     assert!(err.contains("\nhint: does `larum run` listen there?"), "{err}");
 }

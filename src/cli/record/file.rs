@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::FLUSH_EVERY;
+use super::mend::{Mended, mend};
 use crate::cli::{Error, Kind};
 
 /// What becomes of a file that is there.
@@ -33,14 +34,25 @@ pub(super) struct RecordingFile {
     size: u64,
     /// When what is in the compressor was last written out.
     flushed: Instant,
+    /// What was done to a compressed file before it could be appended to.
+    mended: Option<Mended>,
 }
 
 impl RecordingFile {
     /// Opens a file, or standard output.
     pub(super) fn open(path: &Path, existing: Existing) -> Result<RecordingFile, Error> {
         if path.as_os_str() == "-" {
-            return Ok(RecordingFile { target: Target::Out(io::stdout()), size: 0, flushed: Instant::now() });
+            let target = Target::Out(io::stdout());
+            return Ok(RecordingFile { target, size: 0, flushed: Instant::now(), mended: None });
         }
+        let is_packed = path.extension().is_some_and(|extension| extension == "gz");
+        let mended = match existing {
+            Existing::Append if is_packed => mend(path).map_err(|error| {
+                let error = anyhow::Error::new(error).context(format!("cannot append to `{}`", path.display()));
+                Error::new(Kind::Failure, error).with_hint("record to another file: nothing of this one was changed")
+            })?,
+            _ => None,
+        };
         let mut options = OpenOptions::new();
         match existing {
             Existing::Refuse => options.write(true).create_new(true),
@@ -56,7 +68,6 @@ impl RecordingFile {
             let error = anyhow::Error::new(error).context(format!("cannot write `{}`", path.display()));
             Error::new(Kind::Failure, error)
         })?;
-        let is_packed = path.extension().is_some_and(|extension| extension == "gz");
         if existing == Existing::Append {
             end_line(&mut file, is_packed)?;
         }
@@ -65,7 +76,12 @@ impl RecordingFile {
             true => Target::Packed(Some(GzEncoder::new(file, Compression::default()))),
             false => Target::Plain(file),
         };
-        Ok(RecordingFile { target, size, flushed: Instant::now() })
+        Ok(RecordingFile { target, size, flushed: Instant::now(), mended })
+    }
+
+    /// What was done to a compressed file before it could be appended to, where it was not whole.
+    pub(super) fn mended(&self) -> Option<&Mended> {
+        self.mended.as_ref()
     }
 
     /// How many bytes it has.
@@ -169,6 +185,7 @@ mod tests {
             file.close().unwrap();
         }
         let mut text = String::new();
+        assert!(RecordingFile::open(&path, Existing::Append).unwrap().mended().is_none());
         flate2::read::MultiGzDecoder::new(File::open(&path).unwrap()).read_to_string(&mut text).unwrap();
         assert_eq!(text, "a\nb\n");
     }

@@ -64,6 +64,13 @@ pub(super) fn connect(daemon: &Daemon, kinds: &BTreeSet<String>, wanted: bool) -
     }
 }
 
+/// The kinds that a daemon knows; none where it does not say.
+pub(super) fn known_kinds(url: &str) -> BTreeSet<Arc<str>> {
+    let answer = Daemon::at(url).and_then(|daemon| daemon.get("/api/v1/subjects", &[])).unwrap_or_default();
+    let subjects = answer["subjects"].as_array().map(Vec::as_slice).unwrap_or_default();
+    subjects.iter().filter_map(|subject| subject["kind"].as_str()).map(Arc::from).collect()
+}
+
 impl Following {
     pub(super) fn url(&self) -> &str {
         &self.url
@@ -80,11 +87,6 @@ impl Following {
         let client = http::client().map_err(|error| Error::new(Kind::Failure, error))?;
         block_on(async {
             let mut stop = StopSignal::new()?;
-            let answer = client.get(self.address).send().await.map_err(|error| {
-                let error = anyhow::Error::new(error.without_url());
-                Error::new(Kind::Failure, error.context(format!("cannot follow the daemon at {}", self.url)))
-            })?;
-            let mut answer = checked(answer, &self.url).await?;
             let deadline = async {
                 match within {
                     Some(within) => tokio::time::sleep(within).await,
@@ -92,6 +94,22 @@ impl Following {
                 }
             };
             tokio::pin!(deadline);
+            let followed = async {
+                let answer = client.get(self.address).send().await.map_err(|error| {
+                    let error = anyhow::Error::new(error.without_url());
+                    Error::new(Kind::Failure, error.context(format!("cannot follow the daemon at {}", self.url)))
+                })?;
+                checked(answer, &self.url).await
+            };
+            let mut answer = tokio::select! {
+                biased;
+                () = stop.asked() => return Ok(End::Asked),
+                () = &mut deadline => {
+                    let message = format!("the daemon at {} did not answer: nothing was recorded", self.url);
+                    return Err(Error::message(Kind::Failure, message));
+                }
+                followed = followed => followed?,
+            };
             let mut received = Vec::new();
             let mut lines = Vec::new();
             loop {
@@ -178,6 +196,19 @@ fn take_lines(received: &mut Vec<u8>, lines: &mut Vec<u8>) -> (Vec<Arc<str>>, u6
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_daemon_that_never_answers_is_not_waited_for() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let following = Following { address: url.parse().unwrap(), url };
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = RecordingFile::open(&folder.path().join("day.jsonl"), super::super::Existing::Refuse).unwrap();
+        let (mut ui, _) = Ui::captured();
+        let within = Some(Duration::from_millis(20));
+        let error = following.record(within, &mut file, &mut Recorded::default(), &mut ui).unwrap_err();
+        assert!(error.source.unwrap().to_string().ends_with("did not answer: nothing was recorded"));
+    }
 
     #[test]
     fn lines_are_taken_whole_and_what_was_missed_is_told_and_not_written() {

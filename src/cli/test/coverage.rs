@@ -59,7 +59,11 @@ fn tell_rule(rule: &RuleCoverage, text: &str, ui: &mut Ui) -> io::Result<()> {
         let mark = if is_full { "~" } else { "^" }.repeat(condition.length.max(1));
         let colour = if is_full { AnsiColor::Green } else { AnsiColor::Red };
         let word = ui.out_word(&format!("{mark} {}", words(condition)), colour);
-        ui.line(format_args!("       | {}{word}", " ".repeat(condition.column.saturating_sub(1))))?;
+        // Tabs stay tabs, so that the mark stands below what it marks.
+        let source = text.lines().nth(line - 1).unwrap_or_default().chars();
+        let before = source.take(condition.column.saturating_sub(1));
+        let space: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        ui.line(format_args!("       | {space}{word}"))?;
     }
     Ok(())
 }

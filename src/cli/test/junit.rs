@@ -144,6 +144,7 @@ mod tests {
             took: Duration::from_millis(1500),
             expectations: 1,
             rules: Default::default(),
+            asked: Default::default(),
             prints: prints.iter().map(ToString::to_string).collect(),
             failure,
         }

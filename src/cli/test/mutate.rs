@@ -9,21 +9,21 @@ use anstyle::AnsiColor;
 
 use crate::cli::Ui;
 use crate::config;
-use crate::lab::Project;
 use crate::lab::mutation::{MutationReport, mutate};
 use crate::lab::rule_test::FileReport;
+use crate::rules::RuleSet;
 
 /// Changes the rules and runs the tests over each change.
 pub(super) fn run(
     files: &config::Project,
-    project: &Project,
+    rules: &RuleSet,
     reports: &[FileReport],
     tests: &BTreeMap<Arc<str>, Arc<str>>,
     jobs: NonZeroUsize,
     ui: &mut Ui,
 ) -> MutationReport {
     let mut told = 0;
-    mutate(files, project, reports, tests, jobs, |done, all| {
+    mutate(files, rules, reports, tests, jobs, |done, all| {
         // Every tenth of the way: a whole set takes as long as many runs of the tests.
         let tenth = done * 10 / all.max(1);
         if tenth > told {

@@ -10,13 +10,44 @@ use crate::model::{ChannelName, Level, Now};
 use crate::routing::Answer;
 use crate::rules::Rule;
 
-use super::{ChannelView, RouteView, Said, Stages};
+use super::{AtLevel, ChannelView, RouteView, Said, Stages};
 
 impl Engine {
-    /// Who is told of an alert, and what holds that back. What does not fire is taken as if it began to now.
-    pub(super) fn stages(&self, now: Now, rule: &Rule, mut alert: Alert, level: Level) -> Stages {
-        let what_if = alert.firing.is_none();
-        if what_if {
+    /// Who is told of an alert, and what holds that back. What does not fire is taken as if it began to now; where its level
+    /// is not known, at each of `levels`.
+    pub(super) fn stages(
+        &self,
+        now: Now,
+        rule: &Rule,
+        alert: Alert,
+        level: Result<Level, &'static str>,
+        levels: Vec<Level>,
+    ) -> Stages {
+        let mut stages = Stages {
+            what_if: alert.firing.is_none(),
+            level,
+            labels: self.labels_of(rule, &alert),
+            alerting: self.alerting,
+            notify: rule.notify.clone(),
+            routes: Vec::new(),
+            channels: Vec::new(),
+            levels: Vec::new(),
+        };
+        match level {
+            Ok(level) => {
+                let at = self.at_level(now, rule, alert, level);
+                (stages.routes, stages.channels) = (at.routes, at.channels);
+            }
+            Err(_) => {
+                stages.levels =
+                    levels.into_iter().map(|level| self.at_level(now, rule, alert.clone(), level)).collect();
+            }
+        }
+        stages
+    }
+
+    fn at_level(&self, now: Now, rule: &Rule, mut alert: Alert, level: Level) -> AtLevel {
+        if alert.firing.is_none() {
             let (since, message) = (now.time, String::new());
             alert.firing = Some(Firing { id: "".into(), since, rests_since: None, level, message });
             alert.stale = false;
@@ -35,15 +66,7 @@ impl Engine {
             continues: route.continues,
             said,
         });
-        Stages {
-            what_if,
-            level,
-            labels: self.labels_of(rule, &alert),
-            alerting: self.alerting,
-            notify: rule.notify.clone(),
-            routes: routes.collect(),
-            channels: self.channels(now, rule, &alert),
-        }
+        AtLevel { level, routes: routes.collect(), channels: self.channels(now, rule, &alert) }
     }
 
     fn channels(&self, now: Now, rule: &Rule, alert: &Alert) -> Vec<ChannelView> {

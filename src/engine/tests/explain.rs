@@ -40,7 +40,7 @@ fn what_is_clear_is_explained_as_if_it_fired_now() {
     assert!(matches!(&evaluated.judgement.verdict, Verdict::Conditions(_)));
     assert_eq!(explanation.reads(), [("v".into(), Value::Number(3.0))]);
     assert!(explanation.stages.what_if);
-    assert_eq!(explanation.stages.level, Level::Warning);
+    assert_eq!(explanation.stages.level, Ok(Level::Warning));
     assert_eq!(decision(&explanation, "a"), (Reach::Open, Decision::Tell(EventKind::Raised)));
     assert_eq!(explanation.next, [Next::Snapshot, Next::Stale(time(310))]);
     assert!(matches!(explanation.seen, Seen::Subject { stale: false, gone: false, .. }));
@@ -222,4 +222,18 @@ fn the_nearest_are_measured_by_their_comparisons_and_a_changed_rule_is_asked_aga
     bench.save(r#"rule("high", #{ on: "thing", when: |s| s.v > 20 });"#);
     let refused = bench.engine.explain(Now::at(time(10)), &inside, Some("near")).unwrap_err();
     assert_eq!(refused, Unexplained::RuleChanged);
+}
+
+#[test]
+fn a_level_that_nothing_says_is_unknown_and_each_that_it_may_be_is_answered() {
+    let mut bench = Bench::new(
+        r#"rule("high", #{ on: "thing", when: #{ critical: |s| s.rate("v", "1m") > 90, error: |s| s.rate("v", "1m") > 50 } });"#,
+    );
+    bench.push(10, "a", "v", 3.0);
+    let stages = explain(&bench, "high", Some("a")).stages;
+    assert_eq!((stages.level, stages.routes.len()), (Err("it cannot be told whether it fires"), 0));
+    let levels: Vec<Level> = stages.levels.iter().map(|at| at.level).collect();
+    assert_eq!(levels, [Level::Critical, Level::Error]);
+    bench.push(20, "a", "v", 3.0);
+    assert_eq!(explain(&bench, "high", Some("a")).stages.level, Err("its condition is not true"));
 }

@@ -1,4 +1,4 @@
-//! Where a replay begins and ends: a time, or so long before the end of the recording.
+//! Where a replay begins and ends: a time, a time of day, or so long before the end of the recording.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,6 +14,8 @@ pub enum Bound {
     At(Time),
     /// A date, or a date and a time of day, on the clock of the project's zone. A date is its beginning.
     Local(jiff::civil::DateTime),
+    /// A time of day, on the clock of the project's zone: the last one within the recording, else that of its last day.
+    Clock(jiff::civil::Time),
     /// So long before the recording ends.
     BeforeEnd(Duration),
 }
@@ -21,7 +23,7 @@ pub enum Bound {
 /// A text that is no point of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "it is neither a time (`2026-11-21T10:00:00Z`, `2026-11-21 10:00`), nor a date (`2026-11-21`), nor a duration before the end of the recording (`24h`)"
+    "it is neither a time (`2026-11-21T10:00:00Z`, `2026-11-21 10:00`), nor a date (`2026-11-21`), nor a time of day (`10:00`), nor a duration before the end of the recording (`24h`)"
 )]
 pub struct NoBound;
 
@@ -36,24 +38,37 @@ impl FromStr for Bound {
         if let Ok(local) = text.parse() {
             return Ok(Bound::Local(local));
         }
+        if text.contains(':')
+            && let Ok(clock) = text.parse()
+        {
+            return Ok(Bound::Clock(clock));
+        }
         duration::parse(text).map(Bound::BeforeEnd).map_err(|_| NoBound)
     }
 }
 
 impl Bound {
-    /// The point in time. `end` is asked for the end of the recording, where that is needed.
+    /// The point in time. `span` is asked when the recording begins and ends, where that is needed.
     ///
     /// # Errors
-    /// That of `end`.
-    pub fn resolve<E>(&self, zone: &TimeZone, end: impl FnOnce() -> Result<Time, E>) -> Result<Time, E> {
+    /// That of `span`.
+    pub fn resolve<E>(&self, zone: &TimeZone, span: impl FnOnce() -> Result<(Time, Time), E>) -> Result<Time, E> {
+        let of_zone = |local: jiff::civil::DateTime| {
+            let zoned = zone.to_ambiguous_zoned(local).compatible();
+            // Beyond the calendar is later than every recording.
+            zoned.map_or(Time::MAX, |zoned| Time::from_micros(zoned.timestamp().as_microsecond()))
+        };
         match self {
             Bound::At(time) => Ok(*time),
-            Bound::Local(local) => {
-                let zoned = zone.to_ambiguous_zoned(*local).compatible();
-                // Beyond the calendar is later than every recording.
-                Ok(zoned.map_or(Time::MAX, |zoned| Time::from_micros(zoned.timestamp().as_microsecond())))
+            Bound::Local(local) => Ok(of_zone(*local)),
+            Bound::Clock(clock) => {
+                let (first, last) = span()?;
+                let day = last.to_jiff().to_zoned(zone.clone()).date();
+                let on_last_day = of_zone(day.to_datetime(*clock));
+                let before = day.yesterday().map(|day| of_zone(day.to_datetime(*clock)));
+                Ok(before.ok().filter(|before| on_last_day > last && first <= *before).unwrap_or(on_last_day))
             }
-            Bound::BeforeEnd(duration) => Ok(end()? - *duration),
+            Bound::BeforeEnd(duration) => Ok(span()?.1 - *duration),
         }
     }
 }
@@ -63,8 +78,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_is_a_time_a_date_or_a_duration_before_the_end() {
+    fn a_bound_is_a_time_a_date_a_time_of_day_or_a_duration_before_the_end() {
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        let first = Time::parse_rfc3339("2026-11-21T01:00:00Z").unwrap();
         let end = Time::parse_rfc3339("2026-11-22T00:00:00Z").unwrap();
         let cases = [
             ("2026-11-21T10:00:00Z", Some("2026-11-21T10:00:00Z")),
@@ -75,11 +91,18 @@ mod tests {
             ("24h", Some("2026-11-21T00:00:00Z")),
             ("1d12h", Some("2026-11-20T12:00:00Z")),
             ("yesterday", None),
-            ("10:00", None),
+            // The recording is from 09:00 until 08:00 of the next day there.
+            ("07:30", Some("2026-11-21T23:30:00Z")),
+            ("08:00", Some("2026-11-22T00:00:00Z")),
+            ("08:30", Some("2026-11-22T00:30:00Z")),
+            ("09:00", Some("2026-11-21T01:00:00Z")),
+            ("09:30", Some("2026-11-21T01:30:00Z")),
+            ("25:00", None),
+            ("10", None),
             ("", None),
         ];
         for (text, expected) in cases {
-            let time = text.parse::<Bound>().map(|bound| bound.resolve(&zone, || Ok::<_, ()>(end)).unwrap());
+            let time = text.parse::<Bound>().map(|bound| bound.resolve(&zone, || Ok::<_, ()>((first, end))).unwrap());
             assert_eq!(time, expected.map(|time| Time::parse_rfc3339(time).unwrap()).ok_or(NoBound), "{text}");
         }
         assert_eq!(

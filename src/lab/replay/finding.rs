@@ -27,8 +27,10 @@ pub enum Finding {
     },
     /// Every evaluation that had data failed.
     FailedOnly,
-    /// Nothing took part in it.
+    /// The rules never began: the recording has nothing where they were to judge.
     #[default]
+    NotJudged,
+    /// Nothing took part in it.
     NothingTookPart,
     /// Nothing took part in it, for this reason.
     NotConcerned {
@@ -79,6 +81,7 @@ impl fmt::Display for Finding {
             Finding::NeverFired { pending } => write!(f, "never fired, {pending} pending at the end"),
             Finding::NoDataOnly { reason } => write!(f, "saw no data only: {reason}"),
             Finding::FailedOnly => f.write_str("failed only"),
+            Finding::NotJudged => f.write_str("was not judged"),
             Finding::NothingTookPart => f.write_str("nothing took part"),
             Finding::NotConcerned { reason } => write!(f, "nothing took part: {reason}"),
         }

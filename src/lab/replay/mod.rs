@@ -11,6 +11,7 @@
 pub mod against;
 mod bound;
 mod finding;
+mod gzip;
 mod recording;
 pub mod revision;
 mod stage;
@@ -20,7 +21,7 @@ mod summary;
 pub use crate::engine::{Event, RuleFault};
 pub use bound::{Bound, NoBound};
 pub use finding::Finding;
-pub use recording::{Recording, end_of};
+pub use recording::{Recording, open_text, span_of};
 pub use summary::{ChannelSummary, Day, FaultSummary, RuleSummary, Summary, Totals};
 
 use std::io;

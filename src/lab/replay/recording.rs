@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
-use flate2::read::MultiGzDecoder;
-
+use super::gzip::{Gzip, MAGIC};
 use crate::model::Time;
 use crate::model::wire::{RecordingReader, WireLimits, WireSnapshot};
 
@@ -19,8 +18,6 @@ const CHUNK: usize = 1024;
 /// Chunks that are read ahead.
 const AHEAD: usize = 16;
 const BUFFER: usize = 1 << 20;
-/// What gzip begins with. No line of JSON does.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A line that is not empty.
@@ -103,12 +100,16 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// The text of a recording, and whether it is inflated.
-fn open_text(reader: impl Read + Send + 'static) -> io::Result<(Box<dyn Read + Send>, bool)> {
+/// The text of a recording, and whether it is inflated. Of gzip that is cut off or damaged all text before the damage is
+/// read, then [`io::ErrorKind::UnexpectedEof`] or [`io::ErrorKind::InvalidData`] comes.
+///
+/// # Errors
+/// Where its beginning cannot be read.
+pub fn open_text(reader: impl Read + Send + 'static) -> io::Result<(Box<dyn Read + Send>, bool)> {
     let mut packed = BufReader::with_capacity(BUFFER, reader);
     // A pipe may give one byte first; then it is text, for gzip is never written so.
-    match packed.fill_buf()?.starts_with(&GZIP) {
-        true => Ok((Box::new(MultiGzDecoder::new(packed)), true)),
+    match packed.fill_buf()?.starts_with(&MAGIC) {
+        true => Ok((Box::new(Gzip::new(packed)), true)),
         false => Ok((Box::new(packed), false)),
     }
 }
@@ -127,6 +128,10 @@ fn read(
             Ok(false) => break,
             Err(error) if is_packed => {
                 // The writer was ended before it could close the file, or part of a copy is missing.
+                if let Ok(last) = reader.read(&line) {
+                    number += 1;
+                    chunk.push(Line { number, read: Ok(last) });
+                }
                 let reason = format!("the compressed file is cut off or damaged here ({error}): the rest is not read");
                 chunk.push(Line { number: number + 1, read: Err(reason) });
                 break;
@@ -142,7 +147,9 @@ fn read(
         if !bytes.iter().all(u8::is_ascii_whitespace) {
             let read = match bytes.len() as u64 >= MAX_LINE {
                 true => Err("the line is longer than 16 MiB".to_string()),
-                false => reader.read(bytes),
+                false => {
+                    reader.read(bytes).map_err(|reason| if is_cut_off(bytes) { CUT_OFF.to_string() } else { reason })
+                }
             };
             chunk.push(Line { number, read });
         }
@@ -158,6 +165,13 @@ fn read(
     Ok(())
 }
 
+const CUT_OFF: &str = "the line is cut off";
+
+/// Whether it is the beginning of a last line, of which the rest was not written.
+fn is_cut_off(line: &[u8]) -> bool {
+    !line.ends_with(b"\n") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err_and(|error| error.is_eof())
+}
+
 /// Reads a line, of an overlong one only the beginning. Says whether there was one.
 fn read_line(text: &mut BufReader<impl Read>, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
@@ -168,40 +182,46 @@ fn read_line(text: &mut BufReader<impl Read>, line: &mut Vec<u8>) -> io::Result<
     Ok(n_read > 0)
 }
 
-/// How much of a file's end is looked at first for its last time.
-const TAIL: u64 = 256 << 10;
+/// How much of a file's beginning and of its end is looked at for its first and its last time.
+const LOOKED_AT: u64 = 256 << 10;
 
-/// When the last snapshot of a file came in. `None` where no line near its end is a snapshot.
+/// When the first and the last snapshot of a file came in. `None` where no line near its end is a snapshot.
 ///
 /// # Errors
 /// Where the file cannot be read.
-pub fn end_of(path: &Path, limits: WireLimits) -> io::Result<Option<Time>> {
+pub fn span_of(path: &Path, limits: WireLimits) -> io::Result<Option<(Time, Time)>> {
     let mut file = File::open(path)?;
-    let mut head = [0; GZIP.len()];
-    let n_head = file.read(&mut head)?;
-    file.rewind()?;
-    let mut tail = Vec::new();
-    if head[..n_head] == GZIP {
+    let (mut head, mut tail) = (Vec::new(), Vec::new());
+    file.by_ref().take(LOOKED_AT).read_to_end(&mut head)?;
+    if head.starts_with(&MAGIC) {
+        head.clear();
+        file.rewind()?;
         // Gzip has no end that could be read alone.
         let (mut text, _) = open_text(file)?;
-        let mut buffer = vec![0; TAIL as usize];
+        let mut buffer = vec![0; LOOKED_AT as usize];
         // What is cut off has an end too.
         while let Ok(n_read) = text.read(&mut buffer) {
             if n_read == 0 {
                 break;
             }
+            if head.is_empty() {
+                head.extend_from_slice(&buffer[..n_read]);
+            }
             tail.extend_from_slice(&buffer[..n_read]);
-            let surplus = tail.len().saturating_sub(TAIL as usize);
+            let surplus = tail.len().saturating_sub(LOOKED_AT as usize);
             tail.drain(..surplus);
         }
     } else {
         let size = file.metadata()?.len();
-        file.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
+        file.seek(SeekFrom::Start(size.saturating_sub(LOOKED_AT)))?;
         file.read_to_end(&mut tail)?;
     }
     let mut reader = RecordingReader::new(limits);
-    let lines = tail.split(|byte| *byte == b'\n').filter_map(|line| reader.read(line).ok());
-    Ok(lines.filter_map(|line| line.arrived.or(line.time)).max())
+    let mut time = |line: &[u8]| reader.read(line).ok().and_then(|line| line.arrived.or(line.time));
+    let last = tail.split(|byte| *byte == b'\n').filter_map(&mut time).max();
+    let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&head);
+    let first = head.split(|byte| *byte == b'\n').find_map(&mut time);
+    Ok(last.map(|last| (first.unwrap_or(last), last)))
 }
 
 #[cfg(test)]
@@ -234,6 +254,10 @@ mod tests {
         assert_eq!(lines(text.clone()), [named(1, "a"), named(4, "b"), named(5, "c")]);
         assert_eq!(lines(packed(&text)), [named(1, "a"), named(4, "b"), named(5, "c")]);
         assert_eq!(lines(""), []);
+        let cut = |end: &str| lines(format!("{}\n{end}", line("a"))).pop().unwrap().1.unwrap_err();
+        assert_eq!(cut(&line("b")[..20]), "the line is cut off");
+        assert_ne!(cut("{\"time\":\n"), "the line is cut off");
+        assert_ne!(cut("oops"), "the line is cut off");
     }
 
     #[test]
@@ -259,6 +283,17 @@ mod tests {
         let reason = bad.last().unwrap().1.as_ref().unwrap_err();
         assert!(reason.starts_with("the compressed file is cut off or damaged here"), "{reason}");
         // Two recordings one behind the other are one.
+        let open = {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(format!("{}\n{}\n{}", line("a"), line("b"), line("c")).as_bytes()).unwrap();
+            gzip.flush().unwrap();
+            gzip.get_ref().clone()
+        };
+        let read = lines([open, packed(&line("d"))].concat());
+        assert_eq!(
+            read.iter().map(|(number, line)| (*number, line.is_ok())).collect::<Vec<_>>(),
+            [(1, true), (2, true), (3, true), (4, false)]
+        );
         let twice = [packed(&(line("a") + "\n")), packed(&line("b"))].concat();
         assert_eq!(lines(twice).len(), 2);
     }
@@ -272,16 +307,19 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_file_is_its_newest_time() {
+    fn the_span_of_a_file_is_its_first_and_its_newest_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("day.jsonl");
         let text = (0..5000).map(|n| format!("{{\"time\":{n},\"kind\":\"s\",\"name\":\"a\",\"fields\":{{}}}}\n"));
-        let text = text.collect::<String>() + "{\"time\":7,\"kind\":\"s\",\"name\":\"a\",\"fields\":{}}\n{\"time\":9";
+        let text = "\u{feff}".to_string()
+            + &text.collect::<String>()
+            + "{\"time\":7,\"kind\":\"s\",\"name\":\"a\",\"fields\":{}}\n{\"time\":9";
         for bytes in [text.clone().into_bytes(), packed(&text)] {
             std::fs::write(&path, bytes).unwrap();
-            assert_eq!(end_of(&path, WireLimits::default()).unwrap(), Some(Time::from_micros(4_999_000_000)));
+            let last = Time::from_micros(4_999_000_000);
+            assert_eq!(span_of(&path, WireLimits::default()).unwrap(), Some((Time::EPOCH, last)));
         }
         std::fs::write(&path, "").unwrap();
-        assert_eq!(end_of(&path, WireLimits::default()).unwrap(), None);
+        assert_eq!(span_of(&path, WireLimits::default()).unwrap(), None);
     }
 }

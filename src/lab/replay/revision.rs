@@ -8,8 +8,8 @@ use std::process::{Command, Output, Stdio};
 use crate::config::Project;
 use crate::diagnostic::Diagnostic;
 
-/// What of a folder is read.
-const PARTS: [&str; 3] = ["larum.yaml", "rules", "channels"];
+/// What of a folder is read. A folder that has none of it is no project.
+pub const PARTS: [&str; 3] = ["larum.yaml", "rules", "channels"];
 
 /// Why a commit's files cannot be had.
 #[derive(Debug, thiserror::Error)]

@@ -257,7 +257,7 @@ fn time_that_goes_back_types_that_change_and_snapshots_that_are_gone_stop_nothin
     ];
     let (told, summary) = tell(&project(RULE), &recording.join("\n"), &Options::default());
     assert!(told[0].contains("text"), "{told:?}");
-    assert!(told.iter().any(|line| line.starts_with("line 7: not JSON")), "{told:?}");
+    assert!(told.iter().any(|line| line == "line 7: the line is cut off"), "{told:?}");
     assert_eq!((summary.late, summary.repeated, summary.bad_lines, summary.snapshots), (1, 1, 1, 4));
     assert_eq!(summary.rules.values().map(|rule| rule.faults.len()).sum::<usize>(), 1);
 }
@@ -276,4 +276,14 @@ fn what_a_limit_holds_back_is_counted_where_it_is_sent() {
     assert_eq!(sent.len(), 3, "{told:?}");
     let channel = summary.channels.values().next().unwrap();
     assert_eq!((channel.totals.raised, channel.totals.notifications, channel.summarised), (5, 3, 3), "{told:?}");
+}
+
+#[test]
+fn rules_that_never_began_were_not_judged() {
+    for (recording, options) in [(String::new(), Options::default()), (rates("api", &[0.3]), from(60))] {
+        let (_, summary) = tell(&project(RULE), &recording, &options);
+        assert_eq!((rule(&summary, "errors").finding.clone(), summary.judged_from), (Finding::NotJudged, None));
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!(json["rules"]["errors"]["finding"]["is"], "not_judged");
+    }
 }

@@ -1,7 +1,7 @@
 //! What a failure about an alert needs to be understood: what its condition reads and says, and who was told, or why not.
 
 use super::stage::Stage;
-use super::timeline::{About, Clock};
+use super::timeline::{About, Clock, shown};
 use crate::alert::{Told, Track};
 use crate::engine::Alert;
 use crate::model::duration;
@@ -25,7 +25,8 @@ impl Stage {
                 Verdict::NoData(_) | Verdict::Error(_) => "had read, until it stopped:",
                 Verdict::Excluded | Verdict::NotConcerned { .. } => "read",
             };
-            let reads: Vec<String> = judgement.reads.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            let reads: Vec<String> =
+                judgement.reads.iter().map(|(name, value)| format!("{name} = {}", shown(value))).collect();
             if !reads.is_empty() {
                 lines.push(format!("the condition {verdict} {}", reads.join(", ")));
             }

@@ -6,6 +6,12 @@ use crate::rules::host::{Function, Topic};
 /// All topics of test files: the test, its time, its subjects, faults, expectations.
 pub const TOPICS: &[&Topic] = &[&TESTS, &TIME, &SUBJECTS, &FAULTS, &EXPECTATIONS];
 
+/// How a function is written, for hints.
+pub(crate) fn signature(name: &str) -> Option<&'static str> {
+    let functions = TOPICS.iter().flat_map(|topic| topic.functions);
+    functions.zip(names()).find(|(_, known)| *known == name).map(|(function, _)| function.signature)
+}
+
 /// The names of all functions, for hints.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TOPICS.iter().flat_map(|topic| topic.functions).map(|function| {

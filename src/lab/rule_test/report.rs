@@ -1,6 +1,6 @@
 //! What became of the tests of one file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +38,9 @@ pub struct TestReport {
     pub expectations: usize,
     /// The verdicts of each rule that judged anything in it.
     pub rules: BTreeMap<RuleName, Verdicts>,
+    /// The rules that were asked anything in it, also where they took nobody.
+    #[serde(skip)]
+    pub asked: BTreeSet<RuleName>,
     /// Lines that the rules or the test printed.
     pub prints: Vec<String>,
     /// Why it failed; `None` where it passed.

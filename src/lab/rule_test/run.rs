@@ -110,6 +110,7 @@ impl TestFile {
             took: Duration::ZERO,
             expectations: stage.n_expectations,
             rules: stage.verdicts(),
+            asked: stage.asked(),
             prints: stage.story.prints.iter().cloned().chain(prints).collect(),
             failure: None,
         };
@@ -235,8 +236,16 @@ fn failure_of(mut error: EvalAltResult) -> Failure {
             .hint(Some("is there a loop without an end, or a very long `t.advance`?".to_string())),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             let name = signature.split(['(', ' ']).next().unwrap_or(&signature);
-            let hint = did_you_mean(name, reference::names());
-            Failure::new(format!("there is no function `{signature}` here")).hint(hint)
+            match reference::signature(name) {
+                Some(written) => {
+                    let message = format!("`{name}` does not take what it is given here");
+                    Failure::new(message).hint(Some(format!("write it as `{written}`")))
+                }
+                None => {
+                    let hint = did_you_mean(name, reference::names());
+                    Failure::new(format!("there is no function `{name}` here")).hint(hint)
+                }
+            }
         }
         EvalAltResult::ErrorRuntime(message, _) => Failure::new(message.to_string()),
         other => Failure::new(other.to_string()),

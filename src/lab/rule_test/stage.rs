@@ -1,6 +1,6 @@
 //! The stage of one test: a bench, the subjects on it, and what has happened so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -289,6 +289,12 @@ impl Stage {
         }
         verdicts.retain(|_, counted| *counted != Verdicts::default());
         verdicts
+    }
+
+    /// The rules that were asked anything, also where they took nobody, or concerned nobody.
+    pub(crate) fn asked(&self) -> BTreeSet<RuleName> {
+        let asked = self.bench.engine().alerts().map(|view| view.rule.name.clone());
+        asked.chain(self.verdicts().into_keys()).collect()
     }
 
     /// The end of an expectation: `expect_quiet` looks back to here.

@@ -354,7 +354,7 @@ fn what_the_project_does_not_have_is_a_failure_with_a_hint() {
             "the rule `high_error_rate` has no subject `ap`",
             "`api`",
         ),
-        (r#"t.expect_quite();"#, "there is no function `expect_quite (test)` here", "`expect_quiet`"),
+        (r#"t.expect_quite();"#, "there is no function `expect_quite` here", "`expect_quiet`"),
     ];
     for (body, message, near) in cases {
         let (line, found, _, hint) = fails(body);

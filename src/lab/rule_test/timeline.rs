@@ -70,6 +70,8 @@ pub(crate) struct Timeline {
     failing: BTreeMap<NotificationId, usize>,
     /// What was last noted of each alert.
     known: BTreeMap<(RuleName, SubjectKey), String>,
+    /// The newest error of each alert.
+    faults: BTreeMap<(RuleName, SubjectKey), String>,
 }
 
 impl Timeline {
@@ -113,7 +115,12 @@ impl Timeline {
         }
         for fault in &effects.faults {
             let place = if fault.fault.line > 0 { format!("line {}: ", fault.fault.line) } else { String::new() };
-            self.event(now, &fault.rule, &fault.subject, format!("error: {place}{}", fault.fault.message));
+            let text = format!("error: {place}{}", fault.fault.message);
+            let key = (fault.rule.clone(), fault.subject.clone());
+            // The same error at each snapshot is said once.
+            if self.faults.insert(key, text.clone()).as_ref() != Some(&text) {
+                self.event(now, &fault.rule, &fault.subject, text);
+            }
         }
         for notification in &effects.notifications {
             self.entries.push((now, Entry::Decided(notification.clone())));
@@ -308,7 +315,7 @@ impl Run {
     }
 }
 
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Text(text) => format!("{text:?}"),
         Value::Number(_) | Value::Bool(_) => value.to_string(),

@@ -2,7 +2,9 @@
 
 use jiff::tz::TimeZone;
 
-use super::words::{Clock, clean, length, value};
+use super::delivery::{Arrival, and_limited, arrival};
+use super::levels::{Alike, alike};
+use super::words::{Clock, clean, value};
 use crate::server::api::{
     WhyChannelDto, WhyDto, WhyExpressionDto, WhyRouteDto, WhyStagesDto, WhyStateDto, WhyTimerDto, WhyVerdictDto,
 };
@@ -12,16 +14,33 @@ const FALSE_PARTS: usize = 2;
 
 /// Why it fires, or not, and who is told.
 pub fn headline(document: &WhyDto, zone: &TimeZone) -> String {
+    answer(document, zone, true)
+}
+
+/// The same where nothing is sent: what was decided would have been told.
+pub fn headline_of_dry_run(document: &WhyDto, zone: &TimeZone) -> String {
+    answer(document, zone, false)
+}
+
+fn answer(document: &WhyDto, zone: &TimeZone, sends: bool) -> String {
     let clock = Clock { now: document.time, zone };
     let (Some(state), Some(verdict)) = (&document.state, &document.verdict) else {
         return String::new();
     };
-    let mut sentences = vec![stands(document, state, verdict, &clock)];
+    let mut sentences = vec![ended(stands(document, state, verdict, &clock))];
     let takes_part = !matches!(verdict.says.as_str(), "excluded" | "not_concerned");
     if let Some(stages) = document.stages.as_ref().filter(|stages| takes_part || !stages.what_if) {
-        sentences.push(tells(stages, &clock));
+        sentences.push(ended(tells(stages, &clock, sends)));
     }
     clean(&sentences.join(" "))
+}
+
+/// A sentence with its end; what others wrote may have one already.
+fn ended(sentence: String) -> String {
+    match sentence.ends_with(['.', '?', '!']) {
+        true => sentence,
+        false => format!("{sentence}."),
+    }
 }
 
 /// How the alert stands, and why.
@@ -38,25 +57,25 @@ fn stands(document: &WhyDto, state: &WhyStateDto, verdict: &WhyVerdictDto, clock
     };
     match (state.state.as_str(), state.rests_since, state.flapping_until) {
         (_, Some(rests), Some(until)) => format!(
-            "It flaps, and is over since {}: the end is told at {} if it stays so.",
+            "It flaps, and is over since {}: the end is told at {} if it stays so",
             clock.since(rests),
             clock.until(until)
         ),
         ("firing", _, Some(until)) => {
-            format!("It flaps at {level}: that is told until it was quiet, at {}.", clock.until(until))
+            format!("It flaps at {level}: that is told until it was quiet, at {}", clock.until(until))
         }
-        ("firing", ..) => format!("It fires at {level} since {since}{unjudged}."),
+        ("firing", ..) => format!("It fires at {level} since {since}{unjudged}"),
         ("recovering", ..) => match next("keep").and_then(|timer| timer.until) {
-            Some(until) => format!("It fires at {level}, and ends at {} if it stays clear.", clock.until(until)),
-            None => format!("It fires at {level} since {since}, and its recovery stands still{unjudged}."),
+            Some(until) => format!("It fires at {level}, and ends at {} if it stays clear", clock.until(until)),
+            None => format!("It fires at {level} since {since}, and its recovery stands still{unjudged}"),
         },
         ("pending", ..) => match next("hold") {
             Some(WhyTimerDto { until: Some(until), .. }) => {
-                format!("It is pending, and fires at {} if its condition stays true.", clock.until(*until))
+                format!("It is pending, and fires at {} if its condition stays true", clock.until(*until))
             }
-            _ => format!("It is pending, and its hold stands still: {}.", because(verdict)),
+            _ => format!("It is pending, and its hold stands still: {}", because(verdict)),
         },
-        _ => format!("It does not fire: {}.", not_firing(document, verdict)),
+        _ => format!("It does not fire: {}", not_firing(document, verdict)),
     }
 }
 
@@ -110,15 +129,34 @@ fn because(verdict: &WhyVerdictDto) -> String {
 }
 
 /// Who is told of it.
-fn tells(stages: &WhyStagesDto, clock: &Clock<'_>) -> String {
-    let routed: Vec<&WhyChannelDto> = stages.channels.iter().filter(|channel| channel.routed).collect();
+fn tells(stages: &WhyStagesDto, clock: &Clock<'_>, sends: bool) -> String {
     let would = if stages.what_if { "If it fired now, " } else { "" };
+    let groups = alike(stages);
+    if let [Alike { stages, .. }] = &groups[..] {
+        return format!("{would}{}", tells_all(stages, clock, sends, "; "));
+    }
+    let tells = |Alike { levels, stages }: &Alike| format!("at {levels}: {}", tells_all(stages, clock, sends, ", "));
+    format!("{would}{}", groups.iter().map(tells).collect::<Vec<_>>().join("; "))
+}
+
+fn tells_all(stages: &WhyStagesDto, clock: &Clock<'_>, sends: bool, separator: &str) -> String {
+    let routed: Vec<&WhyChannelDto> = stages.channels.iter().filter(|channel| channel.routed).collect();
     if routed.is_empty() {
         let nobody = if stages.what_if { "nobody would be told" } else { "Nobody is told" };
-        return format!("{would}{nobody}: {}.", nowhere(stages));
+        return format!("{nobody}: {}", nowhere(stages));
     }
-    let all: Vec<String> = routed.into_iter().map(|channel| tells_channel(stages, channel, clock)).collect();
-    format!("{would}{}.", all.join("; "))
+    // Those that would be told alike are told of together.
+    let mut all: Vec<(Vec<&str>, String)> = Vec::new();
+    for channel in routed {
+        let said = tells_channel(stages, channel, clock, sends);
+        let alike = all.iter_mut().find(|(_, other)| *other == said && said.starts_with(" would"));
+        match alike {
+            Some((names, _)) => names.push(&channel.name),
+            None => all.push((vec![&channel.name], said)),
+        }
+    }
+    let all = all.into_iter().map(|(names, said)| format!("{}{said}", names.join(", ")));
+    all.collect::<Vec<String>>().join(separator)
 }
 
 /// Why no channel is told.
@@ -131,9 +169,11 @@ fn nowhere(stages: &WhyStagesDto) -> String {
     }
 }
 
-fn tells_channel(stages: &WhyStagesDto, channel: &WhyChannelDto, clock: &Clock<'_>) -> String {
-    let (name, would) = (&channel.name, stages.what_if);
+/// What follows the name of a channel.
+fn tells_channel(stages: &WhyStagesDto, channel: &WhyChannelDto, clock: &Clock<'_>, sends: bool) -> String {
+    let would = stages.what_if || !sends;
     let until = channel.held_until.map(|until| format!(" until {}", clock.until(until))).unwrap_or_default();
+    let limited = and_limited(channel, clock);
     match channel.decision.as_str() {
         "hold" => {
             let held = match channel.held_by.as_deref().unwrap_or_default() {
@@ -145,31 +185,29 @@ fn tells_channel(stages: &WhyStagesDto, channel: &WhyChannelDto, clock: &Clock<'
                 "flapping" => "told when it was quiet".to_string(),
                 other => format!("held back ({other}){until}"),
             };
-            match told_at(channel, clock) {
-                Some(told) => format!("{name} {told}, and what is new is {held}"),
-                None => format!("{name} {} {held}", if would { "would be" } else { "is" }),
+            match told(channel, clock, sends) {
+                Some(told) => format!("{told}, and what is new is {held}{limited}"),
+                None => format!(" {} {held}{limited}", if would { "would be" } else { "is" }),
             }
         }
-        "tell" if would => format!("{name} would be told"),
-        "tell" => format!("{name} is told now"),
-        _ => match told_at(channel, clock) {
-            Some(told) => format!("{name} {told}"),
-            None if would => format!("{name} would not be told"),
-            None => format!("{name} has nothing to hear"),
+        "tell" if would => format!(" would be told{limited}"),
+        "tell" if limited.is_empty() => " is told now".to_string(),
+        "tell" => format!(" is told{limited}"),
+        _ => match told(channel, clock, sends) {
+            Some(told) => told,
+            None if would => " would not be told".to_string(),
+            None => " has nothing to hear".to_string(),
         },
     }
 }
 
-fn told_at(channel: &WhyChannelDto, clock: &Clock<'_>) -> Option<String> {
-    let told = channel.told.as_ref()?;
-    let at = format!("at {} ({} ago)", clock.at(told.time), length(clock.now.since(told.time)));
-    let n_failed = channel.outbox.as_ref().map_or(0, |outbox| outbox.consecutive_failures);
-    Some(match (told.heard, channel.in_flight.is_some()) {
-        (false, true) if n_failed > 0 => {
-            format!("is being told {} since {}, and its attempts fail", told.level, clock.since(told.time))
-        }
-        (false, true) => format!("is being told {} since {}", told.level, clock.since(told.time)),
-        (false, false) => format!("was told {} {at}, but nothing arrived", told.level),
-        (true, _) => format!("was told {} {at}", told.level),
+/// What was decided last for a channel, and whether it has it.
+fn told(channel: &WhyChannelDto, clock: &Clock<'_>, sends: bool) -> Option<String> {
+    let (told, arrival) = (channel.told.as_ref()?, arrival(channel, clock)?);
+    let (level, since) = (told.level, clock.since(told.time));
+    Some(match arrival {
+        Arrival::Delivered if sends => format!(" was told {level} at {since}"),
+        Arrival::Delivered => format!(" would have been told {level} at {since}"),
+        Arrival::Not(why) => format!(": {level} decided {since}, {why}"),
     })
 }

@@ -4,8 +4,10 @@
 //! The daemon answers with the same document, so its clients show the same text; and a rule test that failed can print
 //! it. Nothing here decides or evaluates: the engine explains itself.
 
+mod delivery;
 mod document;
 mod headline;
+mod levels;
 mod recording;
 mod refusal;
 mod stages_text;
@@ -14,7 +16,8 @@ mod text;
 pub(super) mod words;
 
 pub use document::{document, survey_document};
-pub use headline::headline;
+pub use headline::{headline, headline_of_dry_run};
+pub(super) use recording::with_backlog;
 pub use recording::{Past, PastError, of_recording};
 pub use refusal::Refusal;
 pub use text::lines;

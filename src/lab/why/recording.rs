@@ -5,11 +5,12 @@ use std::io;
 use crate::diagnostic::error_chain;
 use crate::engine::Engine;
 use crate::engine::explain::{Answer, Unexplained};
+use crate::lab::Bench;
 use crate::lab::project::Project;
 use crate::lab::replay::{Happening, Options, Recording, Summary, replay_to_end};
-use crate::model::Now;
+use crate::model::{ChannelName, Now};
 use crate::rules::trace::Inside;
-use crate::server::api::WhyDto;
+use crate::server::api::{WhyDto, WhyOutboxDto, WhyStagesDto};
 
 use super::{Refusal, document, survey_document};
 
@@ -50,9 +51,31 @@ pub fn of_recording(
     let mut ignore = |_: Happening<'_>| Ok(());
     let (summary, bench) = replay_to_end(recording, project, options, &mut ignore).map_err(PastError::Read)?;
     let bench = bench.ok_or(PastError::Empty)?;
-    let document = ask(bench.engine(), bench.now(), rule, subject)
+    let mut document = ask(bench.engine(), bench.now(), rule, subject)
         .map_err(|unexplained| PastError::Refused(Refusal::of(&unexplained, rule, subject)))?;
+    with_backlog(&mut document, &bench, project);
     Ok(Past { document, summary })
+}
+
+/// What waits for each channel in the outbox of the bench, and for what.
+pub(in crate::lab) fn with_backlog(document: &mut WhyDto, bench: &Bench, project: &Project) {
+    for channel in document.stages.iter_mut().flat_map(WhyStagesDto::channels_mut) {
+        let name = ChannelName::from(channel.name.as_str());
+        let backlog = bench.backlog(&name);
+        let wall = |time| bench.now().wall_of(time);
+        if backlog.waiting == 0 && backlog.limited_until.is_none() {
+            continue;
+        }
+        let limit = project.channels.get(&name).and_then(|channel| channel.limit());
+        channel.outbox = Some(WhyOutboxDto {
+            waiting: backlog.waiting,
+            limit: limit.map(|limit| limit.to_string()),
+            limit_count: limit.map(|limit| limit.count()),
+            limited_until: backlog.limited_until.map(wall),
+            paused_until: backlog.held_until.map(wall),
+            ..WhyOutboxDto::default()
+        });
+    }
 }
 
 /// Asks an engine that nobody waits for: all that is clear is looked at.

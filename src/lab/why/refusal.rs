@@ -80,6 +80,8 @@ fn hint<'a>(word: &str, names: impl Iterator<Item = &'a str> + Clone, introducti
     }
     // Whoever types a part of a name means one that has it.
     let mut listed: Vec<&str> = names.clone().filter(|name| !word.is_empty() && name.contains(word)).collect();
+    let is_part = !listed.is_empty() && listed.len() < names.clone().count();
+    let introduction = if is_part { "among them" } else { introduction };
     if listed.is_empty() {
         listed = names.collect();
     }

@@ -1,5 +1,7 @@
 //! Who is told, as lines: routes, channels, and what became of notifications.
 
+use super::delivery::{Arrival, and_limited, arrival};
+use super::levels::{Alike, alike};
 use super::text::{labels, table};
 use super::words::{Clock, count};
 use crate::server::api::{
@@ -15,8 +17,10 @@ const NOTIFICATIONS: usize = 10;
 pub(super) fn routes(stages: &WhyStagesDto, clock: &Clock<'_>) -> Vec<String> {
     let with = if stages.labels.is_empty() { String::new() } else { format!(", {}", labels(&stages.labels)) };
     let mut lines = Vec::new();
-    if stages.what_if {
-        lines.push(format!("as if it fired now at {}{with}", stages.level));
+    match (&stages.level, &stages.level_unknown) {
+        (Some(level), _) if stages.what_if => lines.push(format!("as if it fired now at {level}{with}")),
+        (None, Some(why)) => lines.push(format!("as if it fired now{with}; its level cannot be told: {why}")),
+        _ => {}
     }
     if !stages.alerting {
         lines.push("alerting is off (`alerts.enabled` in larum.yaml): nobody is told of anything".to_string());
@@ -25,11 +29,21 @@ pub(super) fn routes(stages: &WhyStagesDto, clock: &Clock<'_>) -> Vec<String> {
         lines.push(format!("not asked: the rule tells {} past them", list(notify)));
         return lines;
     }
+    for Alike { levels, stages } in alike(stages) {
+        if !levels.is_empty() {
+            lines.push(format!("at {levels}:"));
+        }
+        lines.extend(route_lines(&stages, clock));
+    }
+    lines
+}
+
+fn route_lines(stages: &WhyStagesDto, clock: &Clock<'_>) -> Vec<String> {
     // What stands behind the route that decides says nothing more.
     let asked: Vec<&WhyRouteDto> = stages.routes.iter().filter(|route| route.says != "not_asked").collect();
     let n_unasked = stages.routes.len() - asked.len();
     let decided = asked.last().map_or(0, |route| route.number);
-    lines.extend(table(asked.into_iter().map(|route| route_row(route, clock)).collect()));
+    let mut lines = table(asked.into_iter().map(|route| route_row(route, clock)).collect());
     if n_unasked > 0 {
         lines.push(format!("{} after it not asked: route {decided} has no `continue`", count(n_unasked, "route")));
     }
@@ -65,6 +79,17 @@ fn route_row(route: &WhyRouteDto, clock: &Clock<'_>) -> Vec<String> {
 
 /// What each channel should know, and what holds it back.
 pub(super) fn channels(stages: &WhyStagesDto, clock: &Clock<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for Alike { levels, stages } in alike(stages) {
+        if !levels.is_empty() {
+            lines.push(format!("at {levels}:"));
+        }
+        lines.extend(channel_lines(&stages, clock));
+    }
+    lines
+}
+
+fn channel_lines(stages: &WhyStagesDto, clock: &Clock<'_>) -> Vec<String> {
     if stages.channels.is_empty() {
         return vec!["none is told".to_string()];
     }
@@ -83,27 +108,34 @@ fn channel_facts(channel: &WhyChannelDto, stages: &WhyStagesDto, clock: &Clock<'
     let would = stages.what_if;
     let until = channel.held_until.map(|until| format!(" until {}", clock.until(until))).unwrap_or_default();
     let event = channel.event.map(|event| event.to_string()).unwrap_or_default();
+    let arrival = arrival(channel, clock);
+    let and_limited = and_limited(channel, clock);
     let decision = match (channel.decision.as_str(), channel.reminder) {
-        ("tell", _) if would => format!("would be told: {event}"),
-        ("tell", _) => format!("is told now: {event}"),
+        ("tell", _) if would => Some(format!("would be told{and_limited}: {event}")),
+        ("tell", _) if and_limited.is_empty() => Some(format!("is told now: {event}")),
+        ("tell", _) => Some(format!("is told{and_limited}: {event}")),
         ("hold", _) => {
             let by = channel.held_by.as_deref().unwrap_or_default();
             let by = if by == "group" { "group wait" } else { by };
-            format!("{} held: {by}{until}", if would { "would be" } else { "is" })
+            Some(format!("{} held: {by}{until}{and_limited}", if would { "would be" } else { "is" }))
         }
-        (_, Some(reminder)) => format!("knows what it should; next reminder {}", clock.until(reminder)),
-        _ if !channel.routed => "no route leads there any more; it is told the end".to_string(),
-        _ => "knows what it should".to_string(),
+        _ if !channel.routed => Some("no route leads there any more; it is told the end".to_string()),
+        (_, reminder) if matches!(arrival, Some(Arrival::Not(_))) => {
+            let what = if channel.in_flight.is_some() { "next reminder" } else { "is told again at" };
+            reminder.map(|reminder| format!("{what} {}", clock.until(reminder)))
+        }
+        (_, Some(reminder)) => Some(format!("knows what it should; next reminder {}", clock.until(reminder))),
+        _ => Some("knows what it should".to_string()),
     };
-    let mut facts = vec![decision];
-    if let Some(told) = &channel.told {
-        let more = [
-            told.stale.then_some("that its subject is silent"),
-            told.flapping.then_some("that it flaps"),
-            (!told.heard && channel.in_flight.is_none()).then_some("but nothing arrived"),
-        ];
+    let mut facts: Vec<String> = decision.into_iter().collect();
+    if let (Some(told), Some(arrival)) = (&channel.told, arrival) {
+        let more = [told.stale.then_some("that its subject is silent"), told.flapping.then_some("that it flaps")];
         let more: String = more.into_iter().flatten().map(|text| format!(", {text}")).collect();
-        facts.push(format!("was told {} {}{more}", told.level, clock.since(told.time)));
+        let (level, since) = (told.level, clock.since(told.time));
+        match arrival {
+            Arrival::Delivered => facts.push(format!("was told {level} {since}{more}")),
+            Arrival::Not(why) => facts.insert(0, format!("{level} decided {since}{more}, {why}")),
+        }
     }
     let is_held_by_it = channel.held_by.as_deref() == Some("cooldown");
     if let Some(until) = channel.cooldown_until.filter(|_| !is_held_by_it) {
@@ -115,8 +147,9 @@ fn channel_facts(channel: &WhyChannelDto, stages: &WhyStagesDto, clock: &Clock<'
     }));
     facts.extend(channel.in_flight.as_ref().map(|id| format!("on its way: {id} (larum outbox show {id})")));
     if channel.missed > 0 {
-        facts
-            .push(format!("{} waits to be folded into the next notification", count(channel.missed as usize, "event")));
+        let wait = if channel.missed == 1 { "waits" } else { "wait" };
+        let events = count(channel.missed as usize, "event");
+        facts.push(format!("{events} {wait} to be folded into the next notification"));
     }
     if channel.owes_end {
         facts.push("is owed the end of an earlier firing".to_string());
@@ -131,6 +164,9 @@ fn outbox_facts(outbox: &WhyOutboxDto, clock: &Clock<'_>) -> Vec<String> {
         let free = outbox.limited_until.map(|until| format!(", free at {}", clock.until(until))).unwrap_or_default();
         facts.push(format!("limit {limit}: {used} of {most} used{free}"));
     }
+    if let (Some(limit), None, Some(until)) = (&outbox.limit, outbox.limit_used, outbox.limited_until) {
+        facts.push(format!("limit {limit} is used up until {}", clock.until(until)));
+    }
     if let Some(until) = outbox.paused_until.filter(|until| *until > clock.now) {
         facts.push(format!("its receiver asked for a pause until {}", clock.until(until)));
     }
@@ -140,7 +176,8 @@ fn outbox_facts(outbox: &WhyOutboxDto, clock: &Clock<'_>) -> Vec<String> {
         facts.push(format!("its last {n} failed: {problem}"));
     }
     if outbox.waiting > 0 {
-        facts.push(format!("{} of all alerts wait there", count(outbox.waiting, "notification")));
+        let wait = if outbox.waiting == 1 { "waits" } else { "wait" };
+        facts.push(format!("{} {wait} there, of all alerts", count(outbox.waiting, "notification")));
     }
     facts
 }

@@ -8,12 +8,13 @@ use crate::engine::explain::{Answer, Explanation};
 use crate::engine::{Effects, Engine, Input, Settings};
 use crate::history::{Batch, Limits, Source};
 use crate::lab::Bench;
+use crate::lab::replay::{Options, Recording};
 use crate::model::{Now, Snapshot, SubjectKey, Time, Value};
 use crate::routing::{Route, Routing};
 use crate::rules::Loader;
 use crate::rules::loader::Settings as LoaderSettings;
 use crate::rules::trace::{Asked, Expression, Inside, Outcome, Part, PartTrace, Samples};
-use crate::server::api::{WhyDto, WhyFiringDto, WhyOutboxDto};
+use crate::server::api::{WhyDeliveryDto, WhyDto, WhyFiringDto, WhyOutboxDto, WhyStateDto, WhyVerdictDto};
 
 /// 2026-01-05 is a Monday.
 const START: i64 = 1_767_571_200;
@@ -249,7 +250,7 @@ fn what_only_a_daemon_knows_is_shown_with_its_channel_and_firing() {
     for line in [
         "limit 20/1m: 20 of 20 used, free at 00:00:40 (in 30s)",
         "its last 2 attempts failed: connection refused",
-        "3 notifications of all alerts wait there",
+        "3 notifications wait there, of all alerts",
         "told       nothing yet",
     ] {
         assert!(told.contains(line), "{line}:\n{told}");
@@ -327,4 +328,160 @@ fn a_condition_that_no_number_decides_names_what_is_false() {
         said.starts_with("It does not fire: `s.v == 1` is false (s.v is 3), and `s.v == 2` is false (s.v is 3)."),
         "{said}"
     );
+}
+
+/// A firing alert of `console`, with what became of its notification.
+fn with_delivery(delivery: WhyDeliveryDto, outbox: WhyOutboxDto) -> WhyDto {
+    let mut bench = bench(r#"rule("high", #{ on: "thing", when: |s| s.v > 10 });"#);
+    push(&mut bench, 10, "a", "v", 30.0);
+    bench.oversleep(at(20));
+    let mut document = document(&explain(&bench, "high", "a"));
+    let channel = &mut document.stages.as_mut().unwrap().channels[0];
+    (channel.delivery, channel.outbox) = (Some(delivery), Some(outbox));
+    document
+}
+
+#[test]
+fn only_what_was_delivered_was_told_and_anything_else_says_what_it_waits_for() {
+    let delivery = |state: &str, attempts: u32, next: Option<i64>, error: Option<&str>| WhyDeliveryDto {
+        state: state.into(),
+        attempts: Some(attempts),
+        next: next.map(at),
+        error: error.map(str::to_string),
+    };
+    let free = WhyOutboxDto::default();
+    let limited = WhyOutboxDto { limit: Some("1/1m".into()), limited_until: Some(at(70)), ..WhyOutboxDto::default() };
+    let decided = "warning decided 00:00:10 (10s ago), ";
+    let cases = [
+        (
+            delivery("waiting", 2, Some(25), Some("connection refused")),
+            free.clone(),
+            "not delivered yet: 2 attempts failed (connection refused), tried again at 00:00:25 (in 5s)",
+        ),
+        (
+            delivery("waiting", 0, None, None),
+            limited,
+            "not delivered yet: waits for the limit 1/1m until 00:01:10 (in 50s)",
+        ),
+        (delivery("waiting", 0, None, None), free.clone(), "not delivered yet: it is on its way"),
+        (delivery("dead", 1, None, Some("exit code 3")), free.clone(), "given up after 1 attempt: exit code 3"),
+    ];
+    for (delivery, outbox, expected) in cases {
+        let document = with_delivery(delivery, outbox);
+        let (said, told) = (headline(&document, &jiff::tz::TimeZone::UTC), text(&document));
+        assert!(said.ends_with(&format!("console: {decided}{expected}.")), "{said}");
+        assert!(told.contains(&format!("console  {decided}{expected}\n")), "{told}");
+        assert!(!told.contains("was told") && !told.contains("knows what it should"), "{told}");
+    }
+    let document = with_delivery(delivery("delivered", 1, None, None), free);
+    let zone = jiff::tz::TimeZone::UTC;
+    assert!(headline(&document, &zone).ends_with("console was told warning at 00:00:10 (10s ago)."));
+    assert!(
+        headline_of_dry_run(&document, &zone).ends_with("console would have been told warning at 00:00:10 (10s ago).")
+    );
+}
+
+#[test]
+fn what_waits_for_its_group_and_for_a_limit_is_told_at_the_later_time() {
+    let mut document = with_delivery(WhyDeliveryDto::default(), WhyOutboxDto::default());
+    let channel = &mut document.stages.as_mut().unwrap().channels[0];
+    (channel.told, channel.delivery, channel.reminder) = (None, None, None);
+    (channel.decision, channel.held_by, channel.held_until) = ("hold".into(), Some("group".into()), Some(at(40)));
+    channel.outbox =
+        Some(WhyOutboxDto { limit: Some("1/1m".into()), limited_until: Some(at(70)), ..WhyOutboxDto::default() });
+    let both =
+        "at 00:00:40 (in 20s), and its limit 1/1m is used up until 00:01:10 (in 50s): it can be told at 00:01:10";
+    let said = headline(&document, &jiff::tz::TimeZone::UTC);
+    assert!(said.ends_with(&format!("console is told in its group {both}.")), "{said}");
+    let told = text(&document);
+    assert!(told.contains(&format!("is held: group wait {}", both.replacen("at", "until", 1))), "{told}");
+}
+
+#[test]
+fn a_level_that_cannot_be_told_is_not_invented_and_each_that_it_may_be_has_its_routes() {
+    let mut bench = bench(
+        r#"rule("high", #{ on: "thing", when: |s| s.v > 10, level: |s| if s.v > 50 { "critical" } else { "warning" } });"#,
+    );
+    push(&mut bench, 10, "a", "v", 3.0);
+    let calm = document(&explain(&bench, "high", "a"));
+    assert_eq!(calm.stages.as_ref().unwrap().level, None);
+    assert_eq!(
+        headline(&calm, &jiff::tz::TimeZone::UTC),
+        "It does not fire: `s.v > 10` is false (3 > 10). If it fired now, at critical: pager would be told; at warning: \
+         console would be told."
+    );
+    let told = text(&calm);
+    for line in [
+        "routes     as if it fired now, zone=eu; its level cannot be told: its condition is not true",
+        "           at critical:",
+        "           1 (larum.yaml:4)  to pager  takes it",
+        "           at warning:",
+        "           1 (larum.yaml:4)  to pager    no: level is `warning`, wants `>=error`",
+        "           console  would be told: raised",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line}:\n{told}");
+    }
+    push(&mut bench, 20, "a", "v", 60.0);
+    let firing = document(&explain(&bench, "high", "a"));
+    assert_eq!(firing.stages.unwrap().level, Some(crate::model::Level::Critical));
+}
+
+#[test]
+fn a_sentence_ends_once_and_a_part_of_the_names_is_said_to_be_one() {
+    let mut document = with_delivery(WhyDeliveryDto::default(), WhyOutboxDto::default());
+    document.stages = None;
+    document.state = Some(WhyStateDto { state: "inactive".into(), ..WhyStateDto::default() });
+    let says =
+        WhyVerdictDto { says: "error".into(), reason: Some("an endless loop?".into()), ..WhyVerdictDto::default() };
+    document.verdict = Some(says);
+    let said = headline(&document, &jiff::tz::TimeZone::UTC);
+    assert_eq!(said, "It does not fire: the rule fails, as an endless loop?");
+
+    let mut bench = bench(RULE);
+    push(&mut bench, 10, "shop-api", "v", 3.0);
+    push(&mut bench, 10, "pay", "v", 3.0);
+    let refused = bench.engine().explain(bench.now(), &inside(&bench, "high"), Some("shop")).unwrap_err();
+    assert_eq!(Refusal::of(&refused, "high", Some("shop")).hint.as_deref(), Some("among them shop-api"));
+}
+
+#[test]
+fn in_a_recording_what_a_limit_holds_back_was_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("larum.yaml", "{}"),
+        ("rules/r.rhai", r#"rule("high", #{ on: "thing", when: |s| s.v > 10 });"#),
+        ("channels/slow.yaml", "type: console\nlimit: 1/1m\n"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let (files, _) = crate::config::Project::read(folder.path(), None);
+    let project = crate::lab::Project::load(&files).unwrap();
+    let line = |secs: i64, name: &str| {
+        format!(r#"{{"time":"{}","kind":"thing","name":"{name}","fields":{{"v":30}}}}"#, at(secs))
+    };
+    let lines = [line(0, "a"), line(10, "b"), line(20, "b")].join("\n");
+    let ask = |name: &str| {
+        let recording = Recording::of(std::io::Cursor::new(lines.clone()));
+        let past = of_recording(recording, &project, &Options::default(), "high", Some(name)).unwrap();
+        headline(&past.document, &jiff::tz::TimeZone::UTC)
+    };
+    assert!(ask("a").ends_with("slow was told warning at 00:00:00 (20s ago)."), "{}", ask("a"));
+    let waits = "slow: warning decided 00:00:10 (10s ago), not delivered yet: waits for the limit 1/1m until 00:01:00 (in 40s).";
+    assert!(ask("b").ends_with(waits), "{}", ask("b"));
+}
+
+#[test]
+fn channels_that_would_be_told_alike_are_told_of_together() {
+    let mut bench = bench(r#"rule("high", #{ on: "thing", when: |s| s.v > 10, notify: ["console", "pager"] });"#);
+    push(&mut bench, 10, "a", "v", 3.0);
+    let mut document = document(&explain(&bench, "high", "a"));
+    let zone = jiff::tz::TimeZone::UTC;
+    assert!(headline(&document, &zone).ends_with("If it fired now, console, pager would be told."));
+    document.stages.as_mut().unwrap().channels[0].outbox =
+        Some(WhyOutboxDto { limit: Some("1/1m".into()), limited_until: Some(at(70)), ..WhyOutboxDto::default() });
+    let said = headline(&document, &zone);
+    let limited = "console would be told at 00:01:10 (in 1m), when its limit 1/1m lets it; pager would be told.";
+    assert!(said.ends_with(limited), "{said}");
 }

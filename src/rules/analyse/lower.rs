@@ -15,7 +15,8 @@ const NO_FIELDS: [&str; 5] = ["name", "kind", "time", "age", "labels"];
 /// The plan of a closure over one subject; `None` where it needs the interpreter.
 pub(crate) fn lower(script: &Script, pointer: &FnPtr) -> Option<Plan> {
     // A file may have functions of its own under any name, which methods and calls would find first.
-    if script.all_functions().any(|function| !function.is_closure) {
+    // So may the files that it imports.
+    if !script.imports.is_empty() || script.all_functions().any(|function| !function.is_closure) {
         return None;
     }
     let captured = pointer.curry();
@@ -115,6 +116,9 @@ impl Lowering<'_> {
             };
         }
         let Expr::FnCall(call, _) = expr else { return None };
+        if call.is_qualified() {
+            return None;
+        }
         match (call.name.as_str(), &call.args[..]) {
             ("window", [length, ago]) => host::window_of(tree::text_of(length)?, Some(tree::text_of(ago)?)),
             ("today", []) => Some(Window::Day { ago: 0 }),
@@ -125,7 +129,7 @@ impl Lowering<'_> {
     }
 
     fn operator(&self, call: &FnCallExpr) -> Option<Plan> {
-        let token = call.op_token.as_ref()?;
+        let token = call.op_token.as_ref().filter(|_| !call.is_qualified())?;
         match &call.args[..] {
             [of] => match token {
                 Token::Bang => Some(Plan::Not(Box::new(self.plan(of)?))),

@@ -228,6 +228,10 @@ impl Finder<'_> {
 
     fn point(&mut self, node: Node<'_>, kind: Kind, is_condition: bool, set: impl FnOnce(&mut Point)) {
         let Some(range) = range_of_node(node, self.tokens) else { return };
+        // `a !in b` is `!` of a call that is nowhere in the text.
+        if self.points.last().is_some_and(|outer| outer.range == range && outer.depth + 1 == self.depth) {
+            return;
+        }
         let place = self.tokens.place(self.tokens.chars(range).0);
         let (depth, closures) = (self.depth, Vec::new());
         let mut point =
@@ -307,7 +311,7 @@ fn closures_of<'a>(args: impl Iterator<Item = &'a Expr>) -> Vec<ImmutableString>
 
 fn operand(expr: &Expr, tokens: &Tokens) -> Option<Operand> {
     let variable = match expr {
-        Expr::Variable(parts, _, _) => Some(parts.1.to_string()),
+        Expr::Variable(parts, _, _) if parts.2.is_empty() => Some(parts.1.to_string()),
         _ => None,
     };
     Some(Operand { range: range_of(expr, tokens)?, number: number_of(expr), variable })
@@ -355,6 +359,12 @@ fn range_of_node(node: Node<'_>, tokens: &Tokens) -> Option<Range> {
                 }
                 if matches!(tokens.text(last + 1).as_str(), "(") {
                     last = tokens.partner(last + 1).unwrap_or(last + 1);
+                }
+            }
+            // `global::LIMIT`
+            (None, Node::Expr(Expr::Variable(..))) => {
+                while tokens.text(last + 1) == "::" {
+                    last += 2;
                 }
             }
             // A negative number is one constant of two tokens.

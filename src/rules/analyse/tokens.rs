@@ -72,8 +72,8 @@ impl Tokens {
     /// The character by which brackets are told: texts and words end otherwise.
     fn last_char(&self, index: usize) -> char {
         let Token { start, end } = self.tokens[index];
-        match self.chars[start] {
-            '"' | '`' | '\'' => '"',
+        match (self.chars[start], self.chars.get(start + 1)) {
+            ('"' | '`' | '\'', _) | ('#', Some('#' | '"')) => '"',
             _ => self.chars[end - 1],
         }
     }
@@ -221,6 +221,7 @@ fn token_end(chars: &[char], at: usize) -> usize {
         ('/', Some('*')) => comment_end(chars, at),
         ('"' | '\'', _) => quoted_end(chars, at),
         ('`', _) => template_end(chars, at),
+        ('#', Some('#' | '"')) => raw_end(chars, at),
         (c, _) if c.is_ascii_digit() => number_end(chars, at),
         (c, _) if is_word(c) => while_from(at, &is_word),
         _ => {
@@ -259,6 +260,18 @@ fn quoted_end(chars: &[char], start: usize) -> usize {
         at += 1;
     }
     chars.len()
+}
+
+/// `#"..."#`: ends at a quote with as many hashes.
+fn raw_end(chars: &[char], start: usize) -> usize {
+    let n_hashes = chars[start..].iter().take_while(|c| **c == '#').count();
+    if chars.get(start + n_hashes) != Some(&'"') {
+        return start + 1;
+    }
+    let ends = |at: &usize| {
+        chars[*at] == '"' && chars[at + 1..].iter().take(n_hashes).filter(|c| **c == '#').count() == n_hashes
+    };
+    (start + n_hashes + 1..chars.len()).find(ends).map_or(chars.len(), |quote| quote + 1 + n_hashes)
 }
 
 /// Backticks, with code between `${` and `}`.
@@ -317,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_text_falls_into_tokens() {
-        let cases: [(&str, &[&str]); 8] = [
+        let cases: [(&str, &[&str]); 9] = [
             ("s.rate(\"a b\", '5')>=1.5e-3", &["s", ".", "rate", "(", "\"a b\"", ",", "'5'", ")", ">=", "1.5e-3"]),
             ("a/*x /*y*/ z*/b//c\nd", &["a", "b", "d"]),
             ("1..5 1.. 2.0 0x1f-1", &["1", "..", "5", "1", "..", "2.0", "0x1f", "-", "1"]),
@@ -325,6 +338,7 @@ mod tests {
             ("#{ a: |x| x }", &["#{", "a", ":", "|", "x", "|", "x", "}"]),
             ("\"a\\\"b\" c", &["\"a\\\"b\"", "c"]),
             ("\"open", &["\"open"]),
+            ("a == #\"C:\\\"# && ##\"x\"#y\"## b", &["a", "==", "#\"C:\\\"#", "&&", "##\"x\"#y\"##", "b"]),
             ("x?.y ?? z", &["x", "?.", "y", "??", "z"]),
         ];
         for (text, expected) in cases {

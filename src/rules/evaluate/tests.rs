@@ -106,7 +106,7 @@ fn closure(text: &str) -> Closure {
     for captured in pointer.iter_curry_mut() {
         *captured = captured.clone().flatten();
     }
-    Closure { pointer, ast: Arc::new(ast), line: 1, column: 1, plan: None }
+    Closure { pointer, ast: Arc::new(ast), file: "rules/service.rhai".into(), line: 1, column: 1, plan: None }
 }
 
 fn rule_of(when: Closure) -> Rule {

@@ -47,6 +47,8 @@ pub(crate) struct Workshop {
     /// Runs closures.
     judging: Arc<Engine>,
     known: Known,
+    /// Its texts are longer than they were written.
+    is_watching: bool,
 }
 
 impl std::fmt::Debug for Workshop {
@@ -57,21 +59,21 @@ impl std::fmt::Debug for Workshop {
 
 impl Workshop {
     pub(super) fn new(folder: &str) -> Workshop {
-        Workshop::with(folder, script::engine(), script::engine())
+        Workshop::with(folder, script::engine(), script::engine(), false)
     }
 
     /// One for texts whose expressions report their values.
     pub(crate) fn watching(folder: &str) -> Workshop {
-        Workshop::with(folder, script::watching_engine(), script::watching_engine())
+        Workshop::with(folder, script::watching_engine(), script::watching_engine(), true)
     }
 
-    fn with(folder: &str, mut loading: Engine, judging: Engine) -> Workshop {
+    fn with(folder: &str, mut loading: Engine, judging: Engine, is_watching: bool) -> Workshop {
         let session = SharedSession::default();
         session.lock().folder = folder.into();
         register::register(&mut loading, &session);
         loading.set_module_resolver(Resolver { session: session.clone() });
         let known = Known::of_engine(&loading);
-        Workshop { folder: folder.into(), session, loading, judging: Arc::new(judging), known }
+        Workshop { folder: folder.into(), session, loading, judging: Arc::new(judging), known, is_watching }
     }
 
     /// The engine that files are compiled by.
@@ -116,7 +118,7 @@ impl Workshop {
     pub(crate) fn attempt(&self, path: &Arc<str>, text: &Arc<str>, settings: &Settings) -> Attempt {
         let file = display(&self.folder, path);
         let mut attempt = Attempt { text: text.clone(), ..Attempt::default() };
-        if text.len() > MAX_TEXT {
+        if text.len() > MAX_TEXT && !self.is_watching {
             let problem = format!("the file is too long: a rule file can have {MAX_TEXT} bytes at most");
             attempt.diagnostics.push(Diagnostic::of_file(file, problem));
             return attempt;

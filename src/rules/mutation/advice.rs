@@ -44,6 +44,12 @@ pub(super) fn threshold(part: &str, rule: &Rule, other: &str, (from, to): (f64, 
     format!("a test of {} with a value of `{other}` between {low} and {high}", decides(part, rule))
 }
 
+/// For a number that something must be, or must not be.
+pub(super) fn equality(part: &str, rule: &Rule, other: &str, value: f64) -> String {
+    let value = number(value, value.fract() == 0.0);
+    format!("a test of {} with a value of `{other}` of exactly {value}", decides(part, rule))
+}
+
 /// For a number in a calculation.
 pub(super) fn calculation(part: &str, rule: &Rule, before: &str, after: &str) -> String {
     format!("a test of {} that tells `{before}` from `{after}`", decides(part, rule))

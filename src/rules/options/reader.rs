@@ -329,7 +329,8 @@ impl<'a> Reader<'a> {
         }
         let written = home.script.closures.get(pointer.fn_name()).copied().unwrap_or(place);
         let plan = lower(&home.script, &pointer).map(Arc::new);
-        Some(Closure { pointer, ast: home.ast.clone(), line: written.line, column: written.column, plan })
+        let file = home.script.file.clone();
+        Some(Closure { pointer, ast: home.ast.clone(), file, line: written.line, column: written.column, plan })
     }
 
     /// The file in which a closure is written.

@@ -183,6 +183,12 @@ fn what_is_simple_is_lowered_and_what_is_not_is_left_to_the_interpreter() {
             assert!(rule.program.when[0].plan.is_none(), "{when}");
         }
     }
+    let imports = "import \"lib\" as lib; rule(\"r\", #{ on: \"x\", when: |s| s.sum(\"x\", lib::today()) > 1 });";
+    let texts = [("f.rhai", imports), ("lib.rhai", "fn today() { window(\"1h\", \"0s\") }")];
+    let texts = texts.map(|(name, text)| (Arc::from(name), Ok(Arc::from(text))));
+    let mut loader = Loader::new("rules", Settings::default(), BTreeMap::new());
+    let report = loader.update(Time::EPOCH, Ok(BTreeMap::from(texts)));
+    assert!(report.rules.rules["r"].program.when[0].plan.is_none(), "the library's function is meant");
     let shadowed = "fn rate(s, f, w) { 7 } rule(\"r\", #{ on: \"service\", when: |s| s.rate(\"x\", \"5m\") > 1 });";
     assert!(load(shadowed).program.when[0].plan.is_none(), "the file's own function comes first");
 }

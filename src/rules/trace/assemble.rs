@@ -166,8 +166,16 @@ pub(super) fn closure_of(rule: &Rule, part: Part) -> Option<&Closure> {
 
 /// The body of a part's closure; `None` where it is written in another file.
 pub(super) fn body_of(rule: &Rule, watched: &Watched, part: Part) -> Option<usize> {
-    let closure = closure_of(rule, part)?;
+    let closure = closure_of(rule, part).filter(|closure| closure.file == watched.file)?;
     watched.body_at(Place { line: closure.line, column: closure.column })
+}
+
+/// A closure of a watched rule as it is written, on one line; `None` where it is written in another file.
+pub(super) fn closure_text(rule: &Rule, part: Part) -> Option<String> {
+    let watched = rule.program.watched.as_ref()?;
+    let body = body_of(rule, watched, part)?;
+    let bar = watched.tokens.at(watched.bodies[body].place)?;
+    Some(watched.tokens.one_line(watched.tokens.closure(bar)).to_string())
 }
 
 /// What a closure of a watched rule went through.

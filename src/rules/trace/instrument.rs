@@ -29,10 +29,13 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Puts the reports into a text; `None` where it does not compile.
+    /// Puts the reports into a text; `None` where it does not compile, or has functions by the names of the reports.
     pub(crate) fn new(file: &Arc<str>, text: &Arc<str>, engine: &Engine) -> Option<(Watched, Arc<str>)> {
         let ast = engine.compile(&**text).ok()?;
         let script = Script::new(file.clone(), text.clone(), ast);
+        if ["__seen", "__at"].iter().any(|name| script.functions.contains_key(*name)) {
+            return None;
+        }
         let tokens = Tokens::new(text);
         let bodies = bodies(&script, &tokens);
         let mut first_points = Vec::with_capacity(bodies.len());

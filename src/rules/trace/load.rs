@@ -30,7 +30,11 @@ pub fn watched(rules: &RuleSet, coverage: &Arc<Coverage>) -> Twins {
         match load(&first.origin) {
             Ok((watched, mut made)) => {
                 for rule in of_file {
-                    let Some(twin) = made.remove(rule.name.as_str()) else { continue };
+                    let Some(twin) = made.remove(rule.name.as_str()) else {
+                        let problem = format!("it registers no `{}` when it is loaded again", rule.name);
+                        twins.problems.insert(rule.file.clone(), problem);
+                        continue;
+                    };
                     let mut twin = twin_of(rule, twin, &watched);
                     twin.program.coverage = Some(coverage.clone());
                     coverage.add(&twin, &watched);

@@ -153,6 +153,11 @@ impl Inside {
         &self.rule
     }
 
+    /// The closure of `level` as it is written, on one line.
+    pub fn level_text(&self) -> Option<String> {
+        assemble::closure_text(self.twin.as_ref()?, Part::Level)
+    }
+
     /// Judges as [`Rule::judge`] does, and says how it came to that.
     pub fn explain(&self, context: &Context, on: &[bool]) -> Explained {
         explain(&self.rule, self.twin.as_ref(), context, on)

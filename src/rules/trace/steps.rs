@@ -39,23 +39,41 @@ pub(crate) struct Watch {
     /// Values and questions are wanted as texts.
     pub(crate) in_detail: bool,
     steps: Vec<Step>,
+    /// The points that are being evaluated, and whether their beginning is among the notes.
+    open: Vec<(usize, bool)>,
 }
 
 impl Watch {
     /// Notes of an evaluation that is about to start.
     pub(crate) fn new(in_detail: bool) -> Watch {
-        Watch { in_detail, steps: Vec::new() }
+        Watch { in_detail, ..Watch::default() }
     }
 
-    /// Takes a note.
+    /// Takes a note. Where there are too many, the end of what is noted to have begun is noted still.
     pub(crate) fn note(&mut self, step: Step) {
-        if self.steps.len() < MAX_STEPS {
+        let has_room = self.steps.len() < MAX_STEPS;
+        let is_kept = match &step {
+            Step::At(point) => {
+                self.open.push((*point, has_room));
+                has_room
+            }
+            Step::Seen(point, _) => loop {
+                match self.open.pop() {
+                    Some((open, began)) if open == *point => break began,
+                    Some(_) => (),
+                    None => break has_room,
+                }
+            },
+            Step::Asked(_) => has_room,
+        };
+        if is_kept {
             self.steps.push(step);
         }
     }
 
     /// What was noted since this was last asked.
     pub(crate) fn take(&mut self) -> Vec<Step> {
+        self.open.clear();
         std::mem::take(&mut self.steps)
     }
 }

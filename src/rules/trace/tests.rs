@@ -9,9 +9,9 @@ use crate::rules::loader::{Loader, Settings};
 use crate::rules::{RuleSet, StepBudget, Target};
 
 /// Rules with everything that a closure may hold; `NUMBER` is the text of a condition.
-const RULES: &str = r#"
+const RULES: &str = r####"
 let limit = param("limit", 0.1);
-let names = ["a", "b"];
+let names = ["a", "b"]; const MAX = 5;
 fn is_bad(s) { s.error_rate > 0.5 || s.calls > 100 }
 fn share(s) { s.error_rate / s.calls }
 let conditions = [
@@ -30,13 +30,14 @@ let conditions = [
     |s| s.ago("total", "20s") < s.total && s.held("error_rate", 0.3) > 1,
     |s| ratio(s.calls, s.zero) > 1,
     |s| s.get("none", 7) == 7 && s.fields("e.*").len() > 0,
+    |s| s.calls > global::MAX && s.name !in ["b", "c"], |s| s.name == #"a"# || s.name == ##"C:\"##,
 ];
 for (condition, i) in conditions {
     rule(`r${i}`, #{ on: "service", when: condition, clear: |s| s.error_rate < limit / 2,
         level: |s| if s.error_rate > 0.5 { "critical" } else { "warning" } });
 }
 rule("set", #{ over: "service", when: |g| g.avg("error_rate") > 0.1 && g.any(|s| s.calls > 5) });
-"#;
+"####;
 
 fn load(text: &str) -> RuleSet {
     let mut loader = Loader::new("rules", Settings::default(), BTreeMap::new());
@@ -124,7 +125,7 @@ fn a_watched_rule_judges_as_the_rule_does_and_uses_no_more_operations() {
             }
         }
     }
-    assert_eq!(n_verdicts, 15 * 4 + 2);
+    assert_eq!(n_verdicts, 17 * 4 + 2);
 }
 
 /// What `explain` says of a rule and subject `a` (or the set): each expression with its outcome.
@@ -230,6 +231,27 @@ fn every_expression_says_what_it_came_to_and_what_was_not_reached_says_so() {
 }
 
 #[test]
+fn of_too_many_notes_the_outer_ones_are_kept() {
+    let mut watch = Watch::new(false);
+    watch.note(Step::At(0));
+    for _ in 0..100_000 {
+        watch.note(Step::At(1));
+        watch.note(Step::Seen(1, super::steps::Seen::Bool(true)));
+    }
+    watch.note(Step::Seen(0, super::steps::Seen::Bool(false)));
+    let visits = super::assemble::visits(&watch.take());
+    assert_eq!((visits[&0].n_false, visits[&0].n_stopped, visits[&1].n_stopped), (1, 0, 0));
+}
+
+#[test]
+fn a_file_with_functions_by_the_names_of_the_reports_is_not_watched() {
+    let rules = load("fn __seen(a, b, c) { true } rule(\"r\", #{ on: \"service\", when: |s| s.calls > 1 });");
+    let twins = watched(&rules, &Arc::new(Coverage::default()));
+    assert_eq!(twins.problems.len(), 1);
+    assert!(rules.rules["r"].explain(&contexts()[0], &[false]).parts.is_empty());
+}
+
+#[test]
 fn coverage_knows_which_conditions_were_never_true_or_false() {
     let rules = load(RULES);
     let coverage = Arc::new(Coverage::default());
@@ -254,8 +276,8 @@ fn coverage_knows_which_conditions_were_never_true_or_false() {
     7:9+49 When(0) s.error_rate > limit && s.rate("total", "5m") > 1: 1 1 0
     7:9+20 When(0) s.error_rate > limit: 2 0 0
     7:33+25 When(0) s.rate("total", "5m") > 1: 1 1 0
-    24:65+24 Clear(0) s.error_rate < limit / 2: 0 1 0
-    25:23+18 Level s.error_rate > 0.5: 0 0 0
+    25:65+24 Clear(0) s.error_rate < limit / 2: 0 1 0
+    26:23+18 Level s.error_rate > 0.5: 0 0 0
     "#);
     insta::assert_snapshot!(of("r2"), @r#"
     4:16+35 When(0) s.error_rate > 0.5 || s.calls > 100: 0 1 0
@@ -264,19 +286,19 @@ fn coverage_knows_which_conditions_were_never_true_or_false() {
     9:9+25 When(0) is_bad(s) && share(s) < 3: 0 1 0
     9:9+9 When(0) is_bad(s): 0 1 0
     9:22+12 When(0) share(s) < 3: 0 0 0
-    24:65+24 Clear(0) s.error_rate < limit / 2: 0 1 0
-    25:23+18 Level s.error_rate > 0.5: 0 0 0
+    25:65+24 Clear(0) s.error_rate < limit / 2: 0 1 0
+    26:23+18 Level s.error_rate > 0.5: 0 0 0
     "#);
     insta::assert_snapshot!(of("r6"), @r#"
     13:9+33 When(0) s.missing > 1 || s.error_rate > 0: 0 0 0
     13:9+13 When(0) s.missing > 1: 0 0 0
     13:26+16 When(0) s.error_rate > 0: 0 0 0
-    24:65+24 Clear(0) s.error_rate < limit / 2: 0 0 0
-    25:23+18 Level s.error_rate > 0.5: 0 0 0
+    25:65+24 Clear(0) s.error_rate < limit / 2: 0 0 0
+    26:23+18 Level s.error_rate > 0.5: 0 0 0
     "#);
     insta::assert_snapshot!(of("r13"), @r#"
     20:9+26 When(0) ratio(s.calls, s.zero) > 1: 0 0 1
-    24:65+24 Clear(0) s.error_rate < limit / 2: 0 0 0
-    25:23+18 Level s.error_rate > 0.5: 0 0 0
+    25:65+24 Clear(0) s.error_rate < limit / 2: 0 0 0
+    26:23+18 Level s.error_rate > 0.5: 0 0 0
     "#);
 }

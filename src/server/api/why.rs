@@ -288,8 +288,11 @@ pub struct WhyNextDto {
 pub struct WhyStagesDto {
     /// It does not fire: this is as if it did now.
     pub what_if: bool,
-    /// At this level.
-    pub level: Level,
+    /// At this level; null where that cannot be told.
+    pub level: Option<Level>,
+    /// Why the level cannot be told: then `levels` has who would be told at each, instead of `routes` and `channels`.
+    #[serde(default)]
+    pub level_unknown: Option<String>,
     /// The labels that routes look at: the subject's and the rule's.
     pub labels: Labels,
     /// Whether alerts are told at all.
@@ -300,6 +303,27 @@ pub struct WhyStagesDto {
     pub routes: Vec<WhyRouteDto>,
     /// The channels that are told, or were.
     pub channels: Vec<WhyChannelDto>,
+    /// Of an unknown level: who would be told at each that it may have, from the highest.
+    #[serde(default)]
+    pub levels: Vec<WhyAtLevelDto>,
+}
+
+/// Who would be told at one level.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WhyAtLevelDto {
+    /// The level.
+    pub level: Level,
+    /// The routes, in their order.
+    pub routes: Vec<WhyRouteDto>,
+    /// The channels that would be told.
+    pub channels: Vec<WhyChannelDto>,
+}
+
+impl WhyStagesDto {
+    /// All channels, those of each level that it may have among them.
+    pub fn channels_mut(&mut self) -> impl Iterator<Item = &mut WhyChannelDto> {
+        self.channels.iter_mut().chain(self.levels.iter_mut().flat_map(|at| &mut at.channels))
+    }
 }
 
 /// One route.
@@ -336,7 +360,7 @@ pub struct WhyMismatchDto {
 }
 
 /// One channel.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct WhyChannelDto {
     /// Its name.
     pub name: String,
@@ -354,8 +378,11 @@ pub struct WhyChannelDto {
     pub reminder: Option<Time>,
     /// The labels of the group that tells it.
     pub group: Option<Labels>,
-    /// What it was told of the present firing.
+    /// What was decided last to be told of the present firing.
     pub told: Option<WhyToldDto>,
+    /// Whether it has that.
+    #[serde(default)]
+    pub delivery: Option<WhyDeliveryDto>,
     /// The notification on its way.
     pub in_flight: Option<String>,
     /// No firing notification follows before, but for a higher level.
@@ -368,10 +395,23 @@ pub struct WhyChannelDto {
     pub outbox: Option<WhyOutboxDto>,
 }
 
-/// What a channel was told.
+/// What became of the newest notification of the present firing to a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyDeliveryDto {
+    /// `delivered`, `waiting` or `dead` (given up).
+    pub state: String,
+    /// How many attempts there were, where that is known.
+    pub attempts: Option<u32>,
+    /// When it is tried next, where it was tried before.
+    pub next: Option<Time>,
+    /// Why the newest attempt failed, or why it was given up.
+    pub error: Option<String>,
+}
+
+/// What was decided last to be told to a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WhyToldDto {
-    /// The level that it was told last.
+    /// The level.
     pub level: Level,
     /// When.
     pub time: Time,

@@ -11,7 +11,8 @@
 //!
 //! What was told at another time is *earlier* or *later*, and only its event and level are compared besides: its words tell
 //! of other values. What was told at the same time is *changed* where event, level or words differ; words are not compared
-//! where the firing began at another time, for they tell of that.
+//! where the firing began at another time, for they tell of that. What was already true on both sides when the rules began
+//! is told at the same time: when a hold time that begins anew there is over says nothing of the edit.
 
 mod pairing;
 mod side;
@@ -260,6 +261,9 @@ fn change(was: Option<&Telling>, is: Option<&Telling>) -> Option<Change> {
             || was.level != is.level
             || was.reason != is.reason
     };
+    if was.already && is.already && was.time != is.time {
+        return (was.level != is.level).then_some(Change::Changed);
+    }
     match is.time.cmp(&was.time) {
         std::cmp::Ordering::Less => Some(Change::Earlier),
         std::cmp::Ordering::Greater => Some(Change::Later),

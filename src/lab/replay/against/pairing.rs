@@ -97,8 +97,8 @@ fn matched(old: &[Span], new: &[Span]) -> Vec<(usize, usize)> {
         let next_was = old.get(i + 1).map_or(0, |next| next.shared(is));
         let next_is = new.get(j + 1).map_or(0, |next| next.shared(was));
         if shared <= 0 {
-            // One is over before the other begins.
-            if was.end() <= is.start { i += 1 } else { j += 1 }
+            // Whichever ends first shares nothing with what follows either.
+            if (was.end(), was.start) <= (is.end(), is.start) { i += 1 } else { j += 1 }
         } else if next_was > shared {
             i += 1;
         } else if next_is > shared {
@@ -140,6 +140,9 @@ mod tests {
             ("two become one: the longer one", "10-20 22-40", "19-40", &[(1, 0)]),
             ("two become one: the one that begins with it", "10-20 22-40", "10-40", &[(0, 0)]),
             ("a moment", "10-10", "10-30", &[(0, 0)]),
+            ("a moment before another", "10-10 12-20", "5-30", &[(1, 0)]),
+            ("a moment before another, in the new one", "5-30", "10-10 12-20", &[(0, 1)]),
+            ("a moment at an end, and one that begins with it", "20-20", "10-20 20-30", &[(0, 1)]),
             ("only one side", "", "10-20", &[]),
         ];
         for (what, old, new, expected) in cases {

@@ -16,9 +16,15 @@ fn rates(rates: &[f64]) -> String {
 
 /// The differences as `change event was is`, and the tally.
 fn differences(old: &str, new: &str, recording: &str) -> (Vec<String>, Tally) {
+    differences_from(old, new, recording, None)
+}
+
+fn differences_from(old: &str, new: &str, recording: &str, from: Option<i64>) -> (Vec<String>, Tally) {
     let (old, new) = (project(old), project(new));
     let recording = Recording::of(Cursor::new(recording.to_string()));
-    let comparison = against(recording, &old, &new, &Options::default(), &mut |_| Ok(())).unwrap();
+    let from = from.map(|seconds| Time::from_micros(seconds * 1_000_000));
+    let options = Options { from, ..Options::default() };
+    let comparison = against(recording, &old, &new, &options, &mut |_| Ok(())).unwrap();
     let time = |telling: &Option<Telling>| {
         telling.as_ref().map_or("-".to_string(), |telling| (telling.time.as_micros() / 1_000_000).to_string())
     };
@@ -129,4 +135,15 @@ fn broken_lines_are_told_once_and_a_failing_rule_of_the_new_side_too() {
     });
     assert_eq!(told, ["line 2", "rules/a.rhai:1"]);
     assert_eq!(comparison.unwrap().tally.lost, 1);
+}
+
+#[test]
+fn a_hold_time_that_begins_anew_where_the_rules_begin_is_no_difference() {
+    let recording = rates(&[0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.0, 0.0, 0.3, 0.3, 0.3]);
+    let (old, new) = ("when: |s| s.error_rate > 0.2", "when: |s| s.error_rate > 0.2, hold: \"10s\"");
+    let (found, tally) = differences_from(&rule("a", old), &rule("a", new), &recording, Some(25));
+    assert_eq!((found, tally.same), (vec!["Later a raised 80 90".to_string()], 2));
+    let critical = format!("{new}, level: \"critical\"");
+    let (found, _) = differences_from(&rule("a", old), &rule("a", &critical), &recording, Some(25));
+    assert_eq!(found[0], "Changed a raised 25 35");
 }

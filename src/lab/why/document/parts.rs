@@ -9,15 +9,21 @@ fn outcome(outcome: &Outcome) -> WhyOutcomeDto {
     let (result, text) = match outcome {
         Outcome::NotReached => ("not_reached", String::new()),
         Outcome::Value(value) => ("value", value.clone()),
-        Outcome::Values { n_true, n_false, n_other } => {
-            let counts = [(n_true, "true"), (n_false, "false"), (n_other, "other")];
-            let counts = counts.into_iter().filter(|(count, _)| **count > 0);
-            ("values", counts.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", "))
-        }
+        Outcome::Values { n_true, n_false, n_other } => ("values", values(*n_true, *n_false, *n_other)),
         Outcome::NoData(reason) => ("no_data", reason.clone()),
         Outcome::Error(reason) => ("error", reason.clone()),
     };
     WhyOutcomeDto { result: result.to_string(), text }
+}
+
+/// What several evaluations came to. What is neither true nor false beside these is an evaluation that did not end.
+fn values(n_true: usize, n_false: usize, n_other: usize) -> String {
+    if n_true + n_false == 0 {
+        return format!("{n_other} values");
+    }
+    let counts = [(n_true, "true for"), (n_false, "false for"), (n_other, "no answer for")];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    counts.map(|(count, what)| format!("{what} {count}")).collect::<Vec<_>>().join(", ")
 }
 
 /// One closure, seen from inside.
@@ -63,5 +69,22 @@ fn asked_document(now: Now, asked: &Asked) -> WhyAskedDto {
             first: samples.first.map(|time| now.wall_of(time)),
             last: samples.last.map(|time| now.wall_of(time)),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_evaluations_are_told_as_values_or_by_their_answers() {
+        for (counts, expected) in [
+            ((0, 0, 6), "6 values"),
+            ((3, 2, 0), "true for 3, false for 2"),
+            ((3, 0, 0), "true for 3"),
+            ((1, 2, 1), "true for 1, false for 2, no answer for 1"),
+        ] {
+            assert_eq!(values(counts.0, counts.1, counts.2), expected);
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Who is told: routes and channels.
 
 use crate::alert::{Decision, Reach};
-use crate::engine::explain::{ChannelView, RouteView, Said, Stages};
+use crate::engine::explain::{AtLevel, ChannelView, RouteView, Said, Stages};
 use crate::model::Now;
-use crate::server::api::{WhyChannelDto, WhyMismatchDto, WhyRouteDto, WhyStagesDto, WhyToldDto};
+use crate::server::api::{
+    WhyAtLevelDto, WhyChannelDto, WhyDeliveryDto, WhyMismatchDto, WhyRouteDto, WhyStagesDto, WhyToldDto,
+};
 
 fn names<T: ToString>(names: &[T]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
@@ -13,12 +15,26 @@ fn names<T: ToString>(names: &[T]) -> Vec<String> {
 pub(super) fn stages(now: Now, stages: &Stages) -> WhyStagesDto {
     WhyStagesDto {
         what_if: stages.what_if,
-        level: stages.level,
+        level: stages.level.ok(),
+        level_unknown: stages.level.err().map(str::to_string),
         labels: stages.labels.clone(),
         alerting: stages.alerting,
         notify: stages.notify.as_deref().map(names),
         routes: stages.routes.iter().map(route).collect(),
-        channels: stages.channels.iter().map(|view| channel(now, view)).collect(),
+        channels: channels(now, &stages.channels),
+        levels: stages.levels.iter().map(|at| at_level(now, at)).collect(),
+    }
+}
+
+fn channels(now: Now, views: &[ChannelView]) -> Vec<WhyChannelDto> {
+    views.iter().map(|view| channel(now, view)).collect()
+}
+
+fn at_level(now: Now, at: &AtLevel) -> WhyAtLevelDto {
+    WhyAtLevelDto {
+        level: at.level,
+        routes: at.routes.iter().map(route).collect(),
+        channels: channels(now, &at.channels),
     }
 }
 
@@ -66,6 +82,15 @@ fn channel(now: Now, view: &ChannelView) -> WhyChannelDto {
             heard: told.heard,
             stale: told.stale,
             flapping: told.flapping,
+        }),
+        delivery: view.told.map(|told| WhyDeliveryDto {
+            state: match (view.in_flight.is_some(), told.heard) {
+                (true, _) => "waiting",
+                (false, true) => "delivered",
+                (false, false) => "dead",
+            }
+            .to_string(),
+            ..WhyDeliveryDto::default()
         }),
         in_flight: view.in_flight.as_ref().map(ToString::to_string),
         cooldown_until: view.cooldown_until.map(wall),
