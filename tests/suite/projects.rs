@@ -23,6 +23,19 @@ fn larum(folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
+/// Copies a folder with all that is in it, but for the data of a daemon.
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap().flatten().filter(|entry| entry.file_name() != "data") {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 /// The standard output of a command that must succeed.
 #[track_caller]
 fn said(folder: &Path, arguments: &[&str]) -> String {
@@ -81,7 +94,10 @@ fn the_first_five_minutes_go_as_init_says() {
 #[test]
 fn the_pushing_script_of_an_example_raises_and_recovers() {
     let example = Path::new(ROOT).join("examples/mcp-services");
-    let daemon = Daemon::start_in(&example, &[]);
+    // A copy: what a daemon remembered of the run before would be told as flapping.
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(&example, copy.path());
+    let daemon = Daemon::start_in(copy.path(), &[]);
     let push = |arguments: &[&str]| {
         let url = format!("http://{}", daemon.address());
         let script = example.join("push.py");
