@@ -12,7 +12,8 @@ fn larum(args: &[&str]) -> (ExitCode, String, String) {
     (code, captured.out(), captured.err())
 }
 
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+/// A folder with these files.
+pub(super) fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = folder.path().join(name);

@@ -151,9 +151,9 @@ mod tests {
 rule("hot", #{ on: "host", when: |s| s.heat > 80 && s.fans < 2, hold: "1m", clear: |s| s.heat < 70 });
 "#;
 
-    fn survivors(tests: &str) -> (MutationReport, Vec<String>) {
+    fn mutated(rules: &str, tests: &str) -> MutationReport {
         let mut files = config::Project::default();
-        files.rules.insert("rules/hot.rhai".into(), RULES.into());
+        files.rules.insert("rules/hot.rhai".into(), rules.into());
         files.channels.insert("console".into(), ("channels/console.yaml".into(), "type: console\n".into()));
         let texts = BTreeMap::from([(Arc::from("rules/hot.test.rhai"), Arc::from(tests))]);
         let project = Arc::new(Project::load(&files).unwrap());
@@ -165,33 +165,26 @@ rule("hot", #{ on: "host", when: |s| s.heat > 80 && s.fans < 2, hold: "1m", clea
         })
         .unwrap();
         assert!(reports.iter().all(|report| report.n_failed() == 0), "{reports:?}");
-        let report = mutate(&files, &project.rules, &reports, &texts, jobs, |_, _| ());
+        mutate(&files, &project.rules, &reports, &texts, jobs, |_, _| ())
+    }
+
+    fn survivors(tests: &str) -> (MutationReport, Vec<String>) {
+        let report = mutated(RULES, tests);
         let lines = report.survivors.iter().map(|s| format!("{} -> {}", s.before, s.after)).collect();
         (report, lines)
     }
 
     #[test]
     fn a_test_in_which_a_rule_takes_nobody_is_one_of_it() {
-        let mut files = config::Project::default();
-        let rule =
-            r#"rule("hot", #{ on: "host", where: |s| s.labels.env == "prod" && s.heat > 5, when: |s| s.heat > 80 });"#;
-        files.rules.insert("rules/hot.rhai".into(), rule.into());
-        files.channels.insert("console".into(), ("channels/console.yaml".into(), "type: console\n".into()));
-        let test = r#"test("a host of the stage is left alone", |t| {
-            let host = t.subject("host", "a", #{ env: "stage" });
-            host.set(#{ heat: 99 });
-            t.advance("5m");
-            t.expect_inactive("hot", "a");
-        });"#;
-        let texts = BTreeMap::from([(Arc::from("rules/hot.test.rhai"), Arc::from(test))]);
-        let project = Arc::new(Project::load(&files).unwrap());
-        let (jobs, mut reports) = (NonZeroUsize::MIN, Vec::new());
-        let keep = |report| {
-            reports.push(report);
-            Ok::<(), ()>(())
-        };
-        run_files(&texts, &project, None, jobs, keep).unwrap();
-        let report = mutate(&files, &project.rules, &reports, &texts, jobs, |_, _| ());
+        let report = mutated(
+            r#"rule("hot", #{ on: "host", where: |s| s.labels.env == "prod" && s.heat > 5, when: |s| s.heat > 80 });"#,
+            r#"test("a host of the stage is left alone", |t| {
+                let host = t.subject("host", "a", #{ env: "stage" });
+                host.set(#{ heat: 99 });
+                t.advance("5m");
+                t.expect_inactive("hot", "a");
+            });"#,
+        );
         assert!(report.survivors.iter().all(|survivor| survivor.kind != MutationKind::Boolean), "{report:?}");
     }
 

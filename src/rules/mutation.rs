@@ -170,12 +170,8 @@ impl<'a> File<'a> {
                 }
                 for point in &self.bodies[index].points {
                     points.push((part, point));
-                    let called = match &point.kind {
-                        Kind::Call(name) => Some(name.as_str()),
-                        _ => None,
-                    };
-                    let names = called.into_iter().chain(point.closures.iter().map(|name| name.as_str()));
-                    queue.extend(names.filter_map(|name| self.bodies.iter().position(|body| body.name == name)));
+                    queue
+                        .extend(point.calls().filter_map(|name| self.bodies.iter().position(|body| body.name == name)));
                 }
             }
         }

@@ -70,9 +70,7 @@ pub(super) async fn retry(
     uri: Uri,
     body: Body,
 ) -> Result<Json<OperatedDto>, ApiError> {
-    let NoQuery {} = query(&uri)?;
-    no_content(body).await?;
-    let id = read_id(id)?;
+    let id = operand(id, &uri, body).await?;
     shared.operator.retry_delivery(&id).await.map(Json).map_err(refused)
 }
 
@@ -82,10 +80,15 @@ pub(super) async fn drop(
     uri: Uri,
     body: Body,
 ) -> Result<Json<OperatedDto>, ApiError> {
-    let NoQuery {} = query(&uri)?;
-    no_content(body).await?;
-    let id = read_id(id)?;
+    let id = operand(id, &uri, body).await?;
     shared.operator.drop_delivery(&id).await.map(Json).map_err(refused)
+}
+
+/// The id of the notification that is to be operated on, by a request with nothing else in it.
+async fn operand(id: Id, uri: &Uri, body: Body) -> Result<String, ApiError> {
+    let NoQuery {} = query(uri)?;
+    no_content(body).await?;
+    read_id(id)
 }
 
 fn read_id(id: Id) -> Result<String, ApiError> {

@@ -1,20 +1,10 @@
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use crate::cli::Ui;
-
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    folder
-}
+use crate::cli::tests::folder;
 
 /// Exit code and standard output of `check` with these arguments.
 fn checked(folder: &Path, arguments: &[&str]) -> (ExitCode, String) {

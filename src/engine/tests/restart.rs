@@ -143,14 +143,20 @@ fn a_dead_letter_is_told_to_the_fallback_channel_once_and_in_its_books() {
     assert!(books.values().all(Books::is_balanced));
 }
 
-#[test]
-fn a_revived_notification_that_arrives_told_the_channel_of_the_firing() {
+/// A raise that was given up and is tried again.
+fn revived() -> (Bench, Notification) {
     let mut bench = Bench::new(HOT);
     bench.delivers = false;
     bench.push(0, "x", "heat", 20.0);
     let raise = bench.sent[0].clone();
     bench.dead(raise.id.clone());
     bench.input(Input::Revived { notification: Arc::new(raise.clone()), ends: Vec::new() });
+    (bench, raise)
+}
+
+#[test]
+fn a_revived_notification_that_arrives_told_the_channel_of_the_firing() {
+    let (mut bench, raise) = revived();
     let books = |bench: &Bench| bench.engine.books()[&ChannelName::from("a")];
     assert_eq!((books(&bench).dead, books(&bench).waiting), (0, 1));
     bench.restart(10);
@@ -164,12 +170,7 @@ fn a_revived_notification_that_arrives_told_the_channel_of_the_firing() {
 #[test]
 fn a_firing_that_ends_while_its_revived_raise_is_on_its_way_is_told_as_over_after_it() {
     for arrives in [true, false] {
-        let mut bench = Bench::new(HOT);
-        bench.delivers = false;
-        bench.push(0, "x", "heat", 20.0);
-        let raise = bench.sent[0].clone();
-        bench.dead(raise.id.clone());
-        bench.input(Input::Revived { notification: Arc::new(raise.clone()), ends: Vec::new() });
+        let (mut bench, raise) = revived();
         bench.push(20, "x", "heat", 1.0);
         assert_eq!(bench.sent.len(), 1, "the end waits for the raise");
         bench.restart(30);

@@ -63,6 +63,17 @@ pub(crate) struct Point {
     pub(crate) closures: Vec<ImmutableString>,
 }
 
+impl Point {
+    /// The functions that it calls and the closures that it calls them with, by name.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = &str> {
+        let called = match &self.kind {
+            Kind::Call(name) => Some(name.as_str()),
+            _ => None,
+        };
+        called.into_iter().chain(self.closures.iter().map(|name| name.as_str()))
+    }
+}
+
 /// The points of one closure or function.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Body {

@@ -1,6 +1,7 @@
 //! Pieces of a script's text, without comments and needless space.
 
 use super::Place;
+use super::tokens::{comment_end, is_word, quoted_end};
 
 /// The text of the closure that begins at a place, normalised: equal for texts that differ in comments and layout alone.
 pub(crate) fn closure_at(text: &str, place: Place) -> Option<String> {
@@ -80,7 +81,7 @@ fn normalise(chars: &[char], one_expression: bool) -> String {
                 continue;
             }
             ('/', Some('*')) => {
-                i = end_of_block_comment(chars, i);
+                i = comment_end(chars, i);
                 space = true;
                 continue;
             }
@@ -97,7 +98,7 @@ fn normalise(chars: &[char], one_expression: bool) -> String {
             ')' | ']' | '}' => *depth = depth.saturating_sub(1),
             '`' => modes.push(Mode::Template),
             '"' | '\'' => {
-                let end = end_of_text(chars, i);
+                let end = quoted_end(chars, i);
                 out.extend(&chars[i..end]);
                 i = end;
                 continue;
@@ -108,47 +109,6 @@ fn normalise(chars: &[char], one_expression: bool) -> String {
         i += 1;
     }
     out
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// The index after the quoted text that begins at `start`.
-fn end_of_text(chars: &[char], start: usize) -> usize {
-    let mut i = start + 1;
-    while let Some(&c) = chars.get(i) {
-        match c {
-            '\\' => i += 1,
-            c if c == chars[start] => return i + 1,
-            _ => (),
-        }
-        i += 1;
-    }
-    chars.len()
-}
-
-/// The index after the comment that begins at `start`; comments nest.
-fn end_of_block_comment(chars: &[char], start: usize) -> usize {
-    let (mut i, mut depth) = (start, 0);
-    while let Some(&c) = chars.get(i) {
-        match (c, chars.get(i + 1)) {
-            ('/', Some('*')) => {
-                depth += 1;
-                i += 1;
-            }
-            ('*', Some('/')) => {
-                depth -= 1;
-                i += 1;
-                if depth == 0 {
-                    return i + 1;
-                }
-            }
-            _ => (),
-        }
-        i += 1;
-    }
-    chars.len()
 }
 
 #[cfg(test)]

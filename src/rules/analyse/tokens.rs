@@ -200,7 +200,8 @@ fn is_space(chars: &[char], at: usize) -> bool {
     chars[at].is_whitespace() || (chars[at] == '/' && matches!(chars.get(at + 1), Some('/' | '*')))
 }
 
-fn is_word(c: char) -> bool {
+/// Whether a character belongs to a word.
+pub(super) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
@@ -248,8 +249,8 @@ fn number_end(chars: &[char], start: usize) -> usize {
     at
 }
 
-/// Quotes that are not escaped end it.
-fn quoted_end(chars: &[char], start: usize) -> usize {
+/// The index after the quoted text that begins at `start`. Quotes that are not escaped end it.
+pub(super) fn quoted_end(chars: &[char], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(c) = chars.get(at) {
         match c {
@@ -299,8 +300,8 @@ fn template_end(chars: &[char], start: usize) -> usize {
     chars.len()
 }
 
-/// Comments nest.
-fn comment_end(chars: &[char], start: usize) -> usize {
+/// The index after the block comment that begins at `start`. Comments nest.
+pub(super) fn comment_end(chars: &[char], start: usize) -> usize {
     let (mut at, mut depth) = (start + 2, 1);
     while depth > 0 && at < chars.len() {
         match (chars[at], chars.get(at + 1)) {

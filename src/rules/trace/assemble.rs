@@ -7,7 +7,7 @@ use super::steps::{Seen, Step};
 use super::{Asked, Expression, Outcome, Part, PartTrace};
 use crate::rules::Rule;
 use crate::rules::analyse::Place;
-use crate::rules::analyse::points::{Kind, Point};
+use crate::rules::analyse::points::Point;
 use crate::rules::program::{Closure, LevelSource};
 
 /// How a closure ended.
@@ -138,11 +138,7 @@ fn list_body<'a>(
     for (index, point) in watched.bodies[body].points.iter().enumerate() {
         let number = watched.first_points[body] + index;
         list.push(Listed { number, depth: depth + point.depth, point, in_function });
-        let called = match &point.kind {
-            Kind::Call(name) => Some(name.as_str()),
-            _ => None,
-        };
-        for name in called.into_iter().chain(point.closures.iter().map(|name| name.as_str())) {
+        for name in point.calls() {
             if let Some(inner) = watched.body_named(name) {
                 list_body(watched, inner, depth + point.depth + 1, seen, list);
             }

@@ -24,10 +24,13 @@ pub fn watched(rules: &RuleSet, coverage: &Arc<Coverage>) -> Twins {
     for rule in rules.rules.values() {
         files.entry(Arc::as_ptr(&rule.origin)).or_default().push(rule);
     }
+    let mut workshops: BTreeMap<Arc<str>, Workshop> = BTreeMap::new();
     let mut twins = Twins { rules: rules.clone(), problems: BTreeMap::new() };
     for of_file in files.values() {
         let Some(first) = of_file.first() else { continue };
-        match load(&first.origin) {
+        let workshop =
+            workshops.entry(first.origin.folder.clone()).or_insert_with(|| Workshop::watching(&first.origin.folder));
+        match load(workshop, &first.origin) {
             Ok((watched, mut made)) => {
                 for rule in of_file {
                     let Some(twin) = made.remove(rule.name.as_str()) else {
@@ -52,7 +55,7 @@ pub fn watched(rules: &RuleSet, coverage: &Arc<Coverage>) -> Twins {
 /// # Errors
 /// Why it cannot be watched.
 pub(super) fn watch(rule: &Rule) -> Result<Rule, String> {
-    let (watched, mut made) = load(&rule.origin)?;
+    let (watched, mut made) = load(&Workshop::watching(&rule.origin.folder), &rule.origin)?;
     let twin = made.remove(rule.name.as_str()).ok_or("its file registers other rules when it is loaded again")?;
     Ok(twin_of(rule, twin, &watched))
 }
@@ -64,8 +67,7 @@ fn twin_of(rule: &Rule, twin: Rule, watched: &Arc<Watched>) -> Rule {
     twin
 }
 
-fn load(origin: &Origin) -> Result<(Arc<Watched>, BTreeMap<String, Rule>), String> {
-    let workshop = Workshop::watching(&origin.folder);
+fn load(workshop: &Workshop, origin: &Origin) -> Result<(Arc<Watched>, BTreeMap<String, Rule>), String> {
     let file = crate::rules::register::display(&origin.folder, &origin.path);
     let (watched, text) =
         Watched::new(&file, &origin.text, workshop.engine()).ok_or("its text is not at hand any more")?;
