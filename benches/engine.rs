@@ -38,6 +38,7 @@ fn engine(rules: &str) -> Engine {
         seed: 1,
         forget_after: Duration::from_secs(3600),
         forget_firing_after: Duration::from_secs(24 * 3600),
+        retention: Duration::from_secs(90 * 24 * 3600),
         zone: jiff::tz::TimeZone::UTC,
         limits: Limits::default(),
         remembers: false,

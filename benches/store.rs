@@ -52,6 +52,7 @@ fn raise(n: u64) -> Record {
         ended: None,
         not_judged_since: None,
         runbook: Some("https://wiki.example/error-rate".into()),
+        acknowledged: None,
         folded: Vec::new(),
         folded_omitted: 0,
     };

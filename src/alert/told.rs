@@ -25,6 +25,9 @@ pub struct ToldFiring {
     pub highest: Level,
     /// Some notification of the firing arrived. Until then the channel may know nothing of it.
     pub heard: bool,
+    /// The last step of escalation that it was told of since the alert was raised or its level rose: by its `after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Duration>,
 }
 
 /// An end that waits for the notification on its way, or for the next message of its group.
@@ -75,6 +78,9 @@ pub struct Told {
     missed: Vec<FoldedEvent>,
     /// How many more there were.
     missed_omitted: u64,
+    /// A closed window, a silence or another alert held it back when it was last looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    held_back: bool,
 }
 
 /// A notification on its way, and how many events of this alert it tells.
@@ -139,6 +145,10 @@ pub struct Present {
     /// From when until when the engine was down, where its subject was not heard of since: what came due in that time is
     /// not repeated yet.
     pub blind: Option<(Time, Time)>,
+    /// Somebody acknowledged it: nothing is repeated.
+    pub acknowledged: bool,
+    /// The last step of escalation that is reached and names the channel, by its `after`.
+    pub step: Option<Duration>,
     /// Whether, and when, the channel takes it.
     pub reach: Reach,
 }
@@ -160,10 +170,33 @@ pub enum Reach {
         /// When it opens.
         opens: Time,
     },
+    /// A route leads there, and a silence covers the alert.
+    Silenced {
+        /// When the next of them ends or pauses, in engine time, where one does by itself.
+        until: Option<Time>,
+    },
+    /// A route leads there, and another alert mutes this one, or may be about to: its rule has not judged yet.
+    Inhibited {
+        /// Until when a rule that has not judged yet is waited for.
+        until: Option<Time>,
+    },
     /// Alerting is switched off.
     Disabled,
     /// No route leads there (any more).
     Unrouted,
+}
+
+impl Reach {
+    /// What holds back what the channel should be told.
+    const fn hold(self) -> Option<Hold> {
+        match self {
+            Reach::Closed { opens } => Some(Hold::OutsideActive { until: opens }),
+            Reach::Silenced { until } => Some(Hold::Silenced { until }),
+            Reach::Inhibited { until } => Some(Hold::Inhibited { until }),
+            Reach::Disabled => Some(Hold::Disabled),
+            Reach::Open | Reach::Unrouted => None,
+        }
+    }
 }
 
 /// The rule's times.
@@ -205,6 +238,16 @@ pub enum Hold {
         /// When it opens.
         until: Time,
     },
+    /// A silence covers it.
+    Silenced {
+        /// When that may end by itself.
+        until: Option<Time>,
+    },
+    /// Another alert mutes it, or may be about to.
+    Inhibited {
+        /// Until when a rule that has not judged yet is waited for.
+        until: Option<Time>,
+    },
     /// Alerting is switched off.
     Disabled,
     /// It goes up and down: told once, and again when it has been quiet for long enough.
@@ -223,6 +266,8 @@ impl Hold {
             Hold::InFlight => "in flight",
             Hold::Cooldown { .. } => "cooldown",
             Hold::OutsideActive { .. } => "outside active hours",
+            Hold::Silenced { .. } => "silenced",
+            Hold::Inhibited { .. } => "inhibited",
             Hold::Disabled => "alerting disabled",
             Hold::Flapping => "flapping",
             Hold::Group { .. } => "group",
@@ -233,6 +278,7 @@ impl Hold {
     pub const fn until(self) -> Option<Time> {
         match self {
             Hold::Cooldown { until } | Hold::OutsideActive { until } | Hold::Group { until } => Some(until),
+            Hold::Silenced { until } | Hold::Inhibited { until } => until,
             Hold::InFlight | Hold::Disabled | Hold::Flapping => None,
         }
     }
@@ -260,14 +306,17 @@ impl Told {
     /// Whether the channel must be told something of an alert that fires.
     ///
     /// A raise or a higher level passes the cooldown only above the highest level told in it. A lower level is told at
-    /// once: it is no firing notification. Who is not routed is told nothing until the end.
+    /// once: it is no firing notification. Who is not routed is told nothing until the end. An acknowledgement stops what
+    /// is repeated.
     pub fn decide(&self, present: Present, now: Time, timing: Timing) -> Decision {
         if present.reach == Reach::Unrouted {
             return Decision::Nothing { reminder: None };
         }
+        let escalates = |told: ToldFiring| !present.acknowledged && present.step > told.step;
         let event = match self.firing {
             None if present.flapping && !present.is_up => return Decision::Nothing { reminder: None },
             None if present.flapping => EventKind::Flapping,
+            None if present.step.is_some() && !present.acknowledged => EventKind::Unacknowledged,
             None => EventKind::Raised,
             Some(told) if present.flapping && !told.flapping && told.heard => EventKind::Flapping,
             Some(told) if present.flapping => match present.is_up && present.level > told.highest {
@@ -277,6 +326,7 @@ impl Told {
             },
             // It is quiet again, and fires.
             Some(told) if told.flapping => EventKind::Raised,
+            Some(told) if !told.heard && self.in_flight.is_none() && escalates(told) => EventKind::Unacknowledged,
             Some(told) if !told.heard && self.in_flight.is_none() => match told.repeats_at(timing) {
                 _ if present.level > told.level => EventKind::Raised,
                 Some(due) if due <= now && !present.stale && !present.is_overdue(due) => EventKind::Raised,
@@ -288,7 +338,8 @@ impl Told {
             Some(told) if present.level > told.level => EventKind::Escalated,
             Some(told) if present.level < told.level => EventKind::Eased,
             Some(told) if present.stale && !told.stale => EventKind::Stale,
-            Some(_) if present.stale => return Decision::Nothing { reminder: None },
+            Some(told) if escalates(told) => EventKind::Unacknowledged,
+            Some(_) if present.stale || present.acknowledged => return Decision::Nothing { reminder: None },
             Some(told) => match told.repeats_at(timing) {
                 Some(due) if due <= now && !present.is_overdue(due) => EventKind::Reminded,
                 reminder => {
@@ -296,15 +347,13 @@ impl Told {
                 }
             },
         };
-        match present.reach {
-            Reach::Closed { opens } => return Decision::Hold(Hold::OutsideActive { until: opens }),
-            Reach::Disabled => return Decision::Hold(Hold::Disabled),
-            Reach::Open | Reach::Unrouted => {}
+        if let Some(hold) = present.reach.hold() {
+            return Decision::Hold(hold);
         }
         if self.in_flight.is_some() {
             return Decision::Hold(Hold::InFlight);
         }
-        if matches!(event, EventKind::Raised | EventKind::Escalated)
+        if matches!(event, EventKind::Raised | EventKind::Escalated | EventKind::Unacknowledged)
             && let Some(cooldown) = self.cooldown
             && present.level <= cooldown.highest
             && let Some(until) = self.cooldown_until(timing)
@@ -313,6 +362,29 @@ impl Told {
             return Decision::Hold(Hold::Cooldown { until });
         }
         Decision::Tell(event)
+    }
+
+    /// Notes what was decided: whether something from outside the alert holds back what the channel should be told.
+    pub fn note_hold(&mut self, decision: Decision) {
+        let Decision::Hold(hold) = decision else { return };
+        self.held_back |= matches!(hold, Hold::OutsideActive { .. } | Hold::Silenced { .. } | Hold::Inhibited { .. });
+    }
+
+    /// Whether a closed window, a silence or another alert has held back what the channel is to be told now.
+    pub const fn was_held_back(&self) -> bool {
+        self.held_back
+    }
+
+    /// It is told by itself, not together with others that were held back.
+    pub const fn release(&mut self) {
+        self.held_back = false;
+    }
+
+    /// The level has risen: escalation begins anew.
+    pub const fn restart_escalation(&mut self) {
+        if let Some(told) = &mut self.firing {
+            told.step = None;
+        }
     }
 
     /// Notes an event that the channel should hear of, now or folded into something later.
@@ -340,12 +412,14 @@ impl Told {
     /// The channel is told `event` by a notification that must [depart](Told::depart) now. Gives the earlier events that
     /// it stands for.
     pub fn tell(&mut self, event: EventKind, present: Present, now: Time, timing: Timing) -> Folded {
-        if matches!(event, EventKind::Raised | EventKind::Escalated | EventKind::Reminded) {
+        if matches!(event, EventKind::Raised | EventKind::Escalated | EventKind::Reminded | EventKind::Unacknowledged) {
             let running = self.cooldown.filter(|cooldown| now < cooldown.started + timing.cooldown);
             let highest = running.map_or(present.level, |cooldown| cooldown.highest.max(present.level));
             self.cooldown = Some(Cooldown { started: now, highest });
         }
         let before = self.firing;
+        let tells_step = event == EventKind::Unacknowledged || before.is_none();
+        self.held_back = false;
         self.firing = Some(ToldFiring {
             level: present.level,
             at: now,
@@ -353,6 +427,7 @@ impl Told {
             flapping: present.flapping,
             highest: before.map_or(present.level, |told| told.highest.max(present.level)),
             heard: before.is_some_and(|told| told.heard),
+            step: if tells_step { present.step } else { before.and_then(|told| told.step) },
         });
         self.take_missed(event)
     }

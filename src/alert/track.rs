@@ -30,7 +30,7 @@ pub struct Timer {
 
 impl Timer {
     /// A timer that runs from now.
-    fn start(now: Time) -> Timer {
+    pub const fn start(now: Time) -> Timer {
         Timer { counted: Duration::ZERO, running_since: Some(now) }
     }
 
@@ -39,17 +39,22 @@ impl Timer {
         self.counted + self.running_since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
-    fn pause(self, now: Time) -> Timer {
+    /// It stands still from now on.
+    #[must_use = "dropping a timer loses what it counted"]
+    pub fn pause(self, now: Time) -> Timer {
         Timer { counted: self.elapsed(now), running_since: None }
     }
 
-    fn resume(self, now: Time) -> Timer {
+    /// It runs from now on, if it does not already.
+    #[must_use = "dropping a timer loses what it counted"]
+    pub fn resume(self, now: Time) -> Timer {
         Timer { running_since: self.running_since.or(Some(now)), ..self }
     }
 
     /// What it counted up to `stopped` stands. If time has passed since, it is paused: what is true now is not known
     /// before the next verdict.
-    fn resume_after(self, stopped: Time, now: Time) -> Timer {
+    #[must_use = "dropping a timer loses what it counted"]
+    pub fn resume_after(self, stopped: Time, now: Time) -> Timer {
         match self.running_since {
             Some(_) if stopped < now => self.pause(stopped),
             Some(_) | None => self,
@@ -57,7 +62,7 @@ impl Timer {
     }
 
     /// When it will have counted `length`; `None` while paused.
-    fn deadline(self, length: Duration) -> Option<Time> {
+    pub fn deadline(self, length: Duration) -> Option<Time> {
         self.running_since.map(|since| since + length.saturating_sub(self.counted))
     }
 }

@@ -29,10 +29,14 @@ impl EffectsLog {
                 EventKind::Raised
                 | EventKind::Escalated
                 | EventKind::Flapping
+                | EventKind::Unacknowledged
                 | EventKind::Recovered
                 | EventKind::Closed => {
                     let reason = event.reason.map(|reason| reason.as_str());
                     tracing::info!(event = %event.kind, %rule, %subject, %level, reason, "alert");
+                }
+                EventKind::Acknowledged => {
+                    tracing::info!(event = %event.kind, %rule, %subject, %level, by = event.message, "alert");
                 }
                 EventKind::Eased | EventKind::Reminded | EventKind::Stale => {
                     tracing::debug!(event = %event.kind, %rule, %subject, %level, "alert");

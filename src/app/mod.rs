@@ -515,6 +515,7 @@ fn engine_settings(config: &Config, seed: u64) -> Settings {
         seed,
         forget_after: config.forget_after,
         forget_firing_after: config.forget_firing_after,
+        retention: config.alerts.retention.0,
         zone: config.time_zone.clone(),
         limits: config.world_limits(),
         remembers: true,

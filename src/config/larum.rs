@@ -10,16 +10,17 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::collectors::{self, Collector, Host, Push, RawCollector};
+use super::on_call::{self, NamedRotation, RawRotation};
 use super::settings::{RawDefaults, RawHistory, RawParam, RawRetry};
 use super::{Alerts, Defaults, Document, History, Limits, Locale, Log, Period, Place, Retry, Spanned, Surroundings};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::ChannelName;
 use crate::model::wire::WireLimits;
-use crate::routing::{Active, Grouping, Matchers, Route, Routing};
+use crate::routing::{Active, Equal, Grouping, Inhibition, Matchers, Route, Routing, Step};
 use crate::rules::{self, Params};
 
 /// Keys of DESIGN that this version does not have.
-const LATER: &[&str] = &["escalate", "inhibit", "tokens", "disk", "metrics", "tls"];
+const LATER: &[&str] = &["tokens", "disk", "metrics", "tls"];
 
 /// The settings of a project folder. [`Config::parse`] of an empty text is what a missing larum.yaml means.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,10 @@ pub struct Config {
     pub collectors: Vec<Collector>,
     /// Who is told of what.
     pub routes: Vec<NamedRoute>,
+    /// Who is on call by turns, by the name under which routes tell them.
+    pub on_call: BTreeMap<ChannelName, NamedRotation>,
+    /// Which alerts mute which.
+    pub inhibit: Vec<Inhibition>,
     /// How far back rules can look.
     pub history: History,
     /// Bounds of what is taken.
@@ -68,8 +73,8 @@ pub struct Config {
 pub struct NamedRoute {
     /// The route.
     pub route: Route,
-    /// One place for each channel of `route.to`.
-    places: Vec<Place>,
+    /// Every channel or rotation that it names, and where.
+    names: Vec<(ChannelName, Place)>,
 }
 
 /// larum.yaml as written.
@@ -86,6 +91,8 @@ struct Raw {
     defaults: RawDefaults,
     collectors: Option<Vec<Spanned<RawCollector>>>,
     routes: Vec<RawRoute>,
+    on_call: BTreeMap<String, RawRotation>,
+    inhibit: Vec<RawInhibition>,
     history: RawHistory,
     limits: Limits,
     forget_after: Period,
@@ -108,6 +115,8 @@ impl Default for Raw {
             defaults: RawDefaults::default(),
             collectors: None,
             routes: Vec::new(),
+            on_call: BTreeMap::new(),
+            inhibit: Vec::new(),
             history: RawHistory::default(),
             limits: Limits::default(),
             forget_after: Period(Duration::from_secs(3600)),
@@ -135,6 +144,24 @@ struct RawRoute {
     group_wait: Option<Spanned<Period>>,
     #[serde(default)]
     group_interval: Option<Spanned<Period>>,
+    #[serde(default)]
+    escalate: Vec<RawStep>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStep {
+    after: Spanned<Period>,
+    to: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawInhibition {
+    when: Spanned<Matchers>,
+    mute: Spanned<Matchers>,
+    #[serde(default)]
+    equal: Vec<Spanned<String>>,
 }
 
 impl Config {
@@ -163,25 +190,39 @@ impl Config {
             .unwrap_or_else(|problems| unreachable!("{problems:?}"))
     }
 
-    /// Channels that routes name and that do not exist.
+    /// Channels that are named and do not exist, and rotations with the name of a channel.
     pub fn check_channels(&self, channels: &BTreeSet<ChannelName>) -> Vec<Diagnostic> {
-        let named = self.routes.iter().flat_map(|named| named.route.to.iter().zip(&named.places));
-        let named = named.chain(self.fallback.iter().zip(&self.fallback_place));
-        named
-            .filter(|(channel, _)| !channels.contains(*channel))
-            .map(|(channel, place)| {
-                let names = || channels.iter().map(ChannelName::as_str);
-                let hint = did_you_mean(channel.as_str(), names())
-                    .unwrap_or_else(|| format!("a channel is a file: create `channels/{channel}.yaml`"));
-                place.error(format!("there is no channel `{channel}`")).with_hint(hint)
-            })
-            .collect()
+        let clash = |(name, rotation): (&ChannelName, &NamedRotation)| {
+            let message = format!("the rotation `{name}` has the name of a channel");
+            channels.contains(name).then(|| rotation.place.error(message).with_hint("give one of them another name"))
+        };
+        let unknown = |channel: &ChannelName, place: &Place, rotations: bool| {
+            let rotations = self.on_call.keys().filter(|_| rotations);
+            let names = channels.iter().chain(rotations).map(ChannelName::as_str);
+            let hint = did_you_mean(channel.as_str(), names)
+                .unwrap_or_else(|| format!("a channel is a file: create `channels/{channel}.yaml`"));
+            place.error(format!("there is no channel `{channel}`")).with_hint(hint)
+        };
+        let of_routes = self.routes.iter().flat_map(|named| &named.names);
+        let of_routes = of_routes
+            .filter(|(name, _)| !channels.contains(name) && !self.on_call.contains_key(name))
+            .map(|(name, place)| unknown(name, place, true));
+        let of_rotations = self.on_call.values().flat_map(|named| &named.channels).map(|(name, place)| (name, place));
+        let of_rotations = of_rotations
+            .chain(self.fallback.iter().zip(&self.fallback_place))
+            .filter(|(name, _)| !channels.contains(*name))
+            .map(|(name, place)| unknown(name, place, false));
+        self.on_call.iter().filter_map(clash).chain(of_routes).chain(of_rotations).collect()
     }
 
     /// The routes between the channels that exist.
     pub fn routing(&self, channels: impl IntoIterator<Item = ChannelName>) -> Routing {
         let routes = self.routes.iter().map(|named| named.route.clone()).collect();
-        Routing::new(routes, channels, self.time_zone.clone()).with_fallback(self.fallback.clone())
+        let rotations = self.on_call.iter().map(|(name, named)| (name.clone(), named.rotation.clone())).collect();
+        Routing::new(routes, channels, self.time_zone.clone())
+            .with_fallback(self.fallback.clone())
+            .with_rotations(rotations)
+            .with_inhibitions(self.inhibit.clone())
     }
 
     /// What rules are loaded with, between the channels that exist; `None` where these are not known yet.
@@ -272,10 +313,17 @@ impl Check<'_> {
             Some(entries) => collectors::build(self.document, entries, defaults.every, self.problems),
             None => vec![Collector::Host(Host::default_for(defaults.every)), Collector::Push(Push::default())],
         };
+        let time_zone = match &raw.time_zone {
+            // The zone of the process reaches no effect, so that a replay says the same everywhere.
+            None => TimeZone::UTC,
+            Some(name) => time_zone(name, self.document, self.problems),
+        };
         Config {
             listen: self.listen(raw.listen.as_ref()),
             data_dir: self.data_dir(raw.data_dir),
-            time_zone: self.time_zone(raw.time_zone.as_ref()),
+            on_call: on_call::build(self.document, raw.on_call, &time_zone, self.problems),
+            inhibit: raw.inhibit.into_iter().map(|inhibition| self.inhibition(inhibition)).collect(),
+            time_zone,
             locale: raw.locale,
             log: raw.log,
             alerts: raw.alerts,
@@ -326,34 +374,73 @@ impl Check<'_> {
         PathBuf::from(spanned.value)
     }
 
-    /// UTC where the file says nothing: the zone of the process reaches no effect, so that a replay says the same everywhere.
-    fn time_zone(&mut self, name: Option<&Spanned<String>>) -> TimeZone {
-        let Some(spanned) = name else { return TimeZone::UTC };
-        TimeZone::get(&spanned.value).unwrap_or_else(|_| {
-            let known = jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>();
-            let hint = did_you_mean(&spanned.value, known.iter().map(String::as_str));
-            let hint = hint.unwrap_or_else(|| "write its IANA name, as `Asia/Shanghai`".to_string());
-            self.refuse(spanned, format!("the time zone `{}` is not known", spanned.value), &hint);
-            TimeZone::UTC
-        })
+    fn route(&mut self, raw: RawRoute) -> NamedRoute {
+        let mut names = Vec::new();
+        let line = raw.to.first().map_or(0, |first| self.document.place(first).line());
+        let to = self.names(raw.to, &mut names);
+        let group = self.grouping(raw.group_by, raw.group_wait, raw.group_interval);
+        let escalate = self.steps(raw.escalate, &mut names);
+        let (matches, continues, active) = (raw.matches, raw.continues, raw.active);
+        NamedRoute { route: Route { matches, to, continues, active, group, escalate, line }, names }
     }
 
-    fn route(&mut self, raw: RawRoute) -> NamedRoute {
+    /// A list of channels and rotations, each once.
+    fn names(&mut self, written: Vec<Spanned<String>>, names: &mut Vec<(ChannelName, Place)>) -> Vec<ChannelName> {
         let mut to = Vec::new();
-        let mut places = Vec::new();
-        for channel in raw.to {
+        for channel in written {
             let name = ChannelName::from(channel.value.as_str());
             if to.contains(&name) {
                 self.refuse(&channel, format!("the channel `{name}` stands here twice"), "one is enough");
                 continue;
             }
-            places.push(self.document.place(&channel));
+            names.push((name.clone(), self.document.place(&channel)));
             to.push(name);
         }
-        let group = self.grouping(raw.group_by, raw.group_wait, raw.group_interval);
-        let line = places.first().map_or(0, Place::line);
-        let route = Route { matches: raw.matches, to, continues: raw.continues, active: raw.active, group, line };
-        NamedRoute { route, places }
+        to
+    }
+
+    /// The steps of a route, by their times.
+    fn steps(&mut self, raw: Vec<RawStep>, names: &mut Vec<(ChannelName, Place)>) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        for RawStep { after, to } in raw {
+            let time = after.value.0;
+            if time.is_zero() {
+                let hint = "give a time in which somebody can acknowledge, as `15m`; `to` is told at once";
+                self.refuse(&after, "an alert cannot be escalated after no time", hint);
+            } else if steps.iter().any(|step| step.after == time) {
+                self.refuse(&after, "two steps come at the same time", "name all channels of one time in one step");
+            }
+            if to.is_empty() {
+                self.refuse(&after, "this step tells nobody", "name a channel in `to`");
+            }
+            steps.push(Step { after: time, to: self.names(to, names) });
+        }
+        steps.sort_by_key(|step| step.after);
+        steps
+    }
+
+    fn inhibition(&mut self, raw: RawInhibition) -> Inhibition {
+        for (key, matchers) in [("when", &raw.when), ("mute", &raw.mute)] {
+            if matchers.value.is_empty() {
+                let hint = "name alerts, as `{ rule: host_down }`";
+                self.refuse(matchers, format!("`{key}` without a condition would take every alert"), hint);
+            }
+        }
+        let mut equal = Vec::new();
+        for label in &raw.equal {
+            let (when, mute) = label.value.split_once('=').unwrap_or((&label.value, &label.value));
+            let (when, mute) = (when.trim(), mute.trim());
+            let hint = "write a label that both have, as `host`, or `name=host` where they differ";
+            if when.is_empty() || mute.is_empty() || mute.contains('=') {
+                self.refuse(label, format!("`{}` is no label", label.value), hint);
+            } else if when == "level" || mute == "level" {
+                self.refuse(label, "`level` is no label that two alerts can have in common", hint);
+            } else {
+                equal.push(Equal { when: when.into(), mute: mute.into() });
+            }
+        }
+        let line = self.document.place(&raw.when).line();
+        Inhibition { when: raw.when.value, mute: raw.mute.value, equal, line }
     }
 
     /// How a route groups; the default times are Alertmanager's.
@@ -399,6 +486,18 @@ impl Check<'_> {
         }
         hosts.into_iter().map(|host| host.value.to_ascii_lowercase()).collect()
     }
+}
+
+/// A zone by its IANA name; UTC where that is not known, which is noted.
+pub(super) fn time_zone(name: &Spanned<String>, document: &Document, problems: &mut Vec<Diagnostic>) -> TimeZone {
+    TimeZone::get(&name.value).unwrap_or_else(|_| {
+        let known = jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>();
+        let hint = did_you_mean(&name.value, known.iter().map(String::as_str));
+        let hint = hint.unwrap_or_else(|| "write its IANA name, as `Asia/Shanghai`".to_string());
+        let message = format!("the time zone `{}` is not known", name.value);
+        problems.push(document.place(name).error(message).with_hint(hint));
+        TimeZone::UTC
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod collectors;
 mod larum;
+mod on_call;
 pub mod project;
 mod scalar;
 pub mod secret;
@@ -13,12 +14,15 @@ pub mod surroundings;
 pub mod yaml;
 
 pub use larum::{Config, NamedRoute};
+pub use on_call::NamedRotation;
 pub use project::{Project, Unsaved};
 pub use scalar::{Period, Size};
 pub use secret::{Secret, Text};
 pub use settings::{Alerts, Defaults, History, Limits, Log, LogFormat, LogLevel, Retry};
 pub use surroundings::{Fixed, Process, Surroundings};
 pub use yaml::{Document, Place, Spanned};
+
+use larum::time_zone;
 
 // What a setting means elsewhere is defined there.
 pub use crate::channels::Locale;

@@ -191,6 +191,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         self.touch_alert(name, target, &alert);
+        self.unindex_alert(name, target);
         for (channel, mut told) in std::mem::take(&mut alert.told) {
             self.leave_group(&channel, &alert, name, target);
             let missed = told.give_up_missed();

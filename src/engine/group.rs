@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     AlertNote, ChannelName, Group as GroupNote, Labels, Notification, NotificationId, Now, Occasion, RuleName,
-    StillFiring, SubjectKey, Time,
+    StillFiring, Time,
 };
 use crate::routing::Grouping;
 
 use super::id::hash;
-use super::{Alert, Effects, Engine, TargetId};
+use super::{Alert, Effects, Engine, Member, TargetId};
 
 /// Alerts of one message at most; further ones are told by further messages.
-const MAX_NOTES: usize = 500;
+pub(super) const MAX_NOTES: usize = 500;
 /// Members that still fire and are listed; of further ones only the number is told.
 const MAX_STILL_FIRING: usize = 20;
 
@@ -29,9 +29,6 @@ pub(super) struct GroupKey {
     pub(super) channel: ChannelName,
     pub(super) by: Labels,
 }
-
-/// In the order in which messages list them.
-type Member = (RuleName, SubjectKey, TargetId);
 
 /// What is remembered of a group.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use crate::model::{
     AlertNote, ChannelName, CloseReason, EventKind, FiringId, Labels, Level, Notification, NotificationId, Now,
     RuleName, SubjectKey, Time,
 };
-use crate::routing::Routing;
+use crate::routing::{Routing, Silence};
 use crate::rules::{Context, Fault, Rule, RuleSet};
 
 /// What the engine is told. Each input is one step.
@@ -40,6 +40,19 @@ pub enum Input {
     Alerting(bool),
     /// Forget a subject and close its alerts as vanished.
     Forget(SubjectKey),
+    /// A silence is new, or is no longer what it was: one that a person ended has its [`Silence::expired`] set.
+    Silence(Silence),
+    /// Somebody acknowledges firings, or takes it back. Those that are over are left out.
+    Acknowledge {
+        /// Which firings.
+        firings: Vec<FiringId>,
+        /// Who.
+        by: Arc<str>,
+        /// What they say; may be empty.
+        comment: Arc<str>,
+        /// It is taken back: reminders and escalation go on.
+        withdraw: bool,
+    },
 }
 
 /// How a notification ended.
@@ -90,6 +103,8 @@ pub struct Settings {
     pub forget_after: Duration,
     /// A firing alert of a stale subject is closed as vanished after this long.
     pub forget_firing_after: Duration,
+    /// Silences that ended are remembered for so long.
+    pub retention: Duration,
     /// Days and hours of rules are of this zone.
     pub zone: jiff::tz::TimeZone,
     /// Bounds of the world.

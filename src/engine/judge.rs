@@ -109,7 +109,8 @@ impl Engine {
     ) {
         // Nearly all that is judged is well and was well before: it stays in its place.
         if let Some(state) = self.states.get_mut(&rule.name)
-            && let Some(alert) = state.alerts.get_mut(&target).filter(|alert| alert.is_at_rest())
+            && let Some(alert) =
+                state.alerts.get_mut(&target).filter(|alert| alert.is_at_rest() && alert.standing != Standing::Unjudged)
         {
             let on = [false; Level::ALL.len()];
             let judgement = rule.judge(context, &on[..alert.tracks.len()]);

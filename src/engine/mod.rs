@@ -7,17 +7,23 @@
 //! - [`Engine::step`] and the deadlines: `step.rs`
 //! - which rule judges what, and when: `judge.rs`, sets in `set.rs`
 //! - from a verdict to a firing and its end: `settle.rs`
-//! - who is told: `tell.rs`
+//! - who is told: `tell.rs`; what several alerts were held back from at once: `held.rs`
+//! - what holds alerts back: silences in `silence.rs`, other alerts in `inhibit.rs`
+//! - acknowledgements: `acknowledge.rs`; who is told while there is none: `escalate.rs`
 //! - in groups: `group.rs`; what follows when a notification has come to its end: `flight.rs`; the books: `books.rs`
 //! - new rules: `reload.rs`
 //! - what is remembered over a restart: `saved.rs`
 //! - why something fires or not: `explain.rs`
 
+mod acknowledge;
 mod books;
+mod escalate;
 pub mod explain;
 mod flight;
 mod group;
+mod held;
 mod id;
+mod inhibit;
 mod input;
 mod judge;
 mod quarantine;
@@ -25,6 +31,7 @@ mod reload;
 mod saved;
 mod set;
 mod settle;
+mod silence;
 mod state;
 mod step;
 mod tell;
@@ -34,11 +41,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::history::{SubjectId, World};
-use crate::model::{ChannelName, FiringId, NotificationId, Now, RuleName, Time};
-use crate::routing::Routing;
+use crate::model::{ChannelName, FiringId, NotificationId, Now, RuleName, SubjectKey, Time};
+use crate::routing::{Routing, Silences};
 use crate::rules::RuleSet;
 
+pub use acknowledge::Selector;
 pub use books::Books;
+pub use escalate::Clock;
+pub use inhibit::Muted;
 pub use input::{DeadLetter, Effects, Event, Input, Outcome, RuleFault, SavedState, Settings, Suppressed, Transition};
 pub use quarantine::Quarantine;
 pub use saved::Resumed;
@@ -47,8 +57,12 @@ pub use view::{AlertView, RuleView};
 
 use flight::Flight;
 use group::{Group, GroupKey};
+use inhibit::Index;
 use saved::Touched;
 use state::RuleState;
+
+/// An alert with what it is about, in the order in which messages list them.
+type Member = (RuleName, SubjectKey, TargetId);
 
 /// The engine.
 pub struct Engine {
@@ -76,6 +90,15 @@ pub struct Engine {
     revived: BTreeMap<(ChannelName, FiringId), NotificationId>,
     groups: BTreeMap<GroupKey, Group>,
     groups_due: BTreeSet<(Time, GroupKey)>,
+    silences: Silences,
+    /// Which alerts that fire mute which.
+    inhibitions: Index,
+    /// Alerts that are told anew at the end of this instant: another one mutes them now, or no longer.
+    retell: BTreeSet<Member>,
+    /// The end of an instant: what waited for it is told now.
+    settling: bool,
+    /// What was held back and is due now, to be told together.
+    released: BTreeMap<ChannelName, BTreeSet<Member>>,
     /// What each channel is owed.
     books: BTreeMap<ChannelName, Books>,
     /// The engine started again and was not given its rules yet: those that it has are only remembered.

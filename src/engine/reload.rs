@@ -36,9 +36,14 @@ impl Engine {
             .collect();
         self.rules = rules;
         self.index_rules();
+        self.index_inhibitions();
         for rule in &changed {
             self.touch_rule(&rule.name);
-            self.take_over(now, rule, old.rules.get(&rule.name), effects);
+            let was = old.rules.get(&rule.name);
+            if was.is_none() || restarted {
+                self.states.entry(rule.name.clone()).or_default().since = now.time;
+            }
+            self.take_over(now, rule, was, effects);
         }
         if restarted {
             self.judge_unjudged(now, effects);

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::Track;
 use crate::history::{SavedSubject, SubjectId, World};
-use crate::model::{ChannelName, Labels, NotificationId, Now, RuleName, Time};
+use crate::model::{ChannelName, Labels, NotificationId, Now, RuleName, SilenceId, Time};
+use crate::routing::Silence;
 use crate::rules::{RememberedRule, RuleSet};
 
 use super::books::Books;
@@ -40,6 +41,7 @@ pub(super) enum Touched {
     Books(ChannelName),
     Group(GroupKey),
     Flight(NotificationId),
+    Silence(SilenceId),
 }
 
 /// The kinds of pieces: the first word of their keys.
@@ -50,6 +52,7 @@ mod kind {
     pub(super) const BOOKS: &str = "books";
     pub(super) const GROUP: &str = "group";
     pub(super) const FLIGHT: &str = "flight";
+    pub(super) const SILENCE: &str = "silence";
 }
 
 fn key(kind: &str, identity: impl Serialize) -> Arc<str> {
@@ -109,6 +112,10 @@ impl Engine {
         self.touch(key(kind::FLIGHT, [id]), Touched::Flight(id.clone()));
     }
 
+    pub(super) fn touch_silence(&mut self, id: &SilenceId) {
+        self.touch(key(kind::SILENCE, [id]), Touched::Silence(id.clone()));
+    }
+
     /// The books of a channel, to be changed.
     pub(super) fn books_of(&mut self, channel: &ChannelName) -> &mut Books {
         if self.settings.remembers && !self.touched_books.contains(channel) {
@@ -141,6 +148,7 @@ impl Engine {
             alert.shown = state;
         }
         self.touch_alert(name, &target, &alert);
+        self.index_alert(name, &target, &alert);
         if let Some(state) = self.states.get_mut(name) {
             state.alerts.insert(target, alert);
         }
@@ -178,6 +186,7 @@ impl Engine {
                 .groups
                 .get(key)
                 .map(|group| json(&SavedGroup { channel: key.channel.clone(), by: key.by.clone(), group })),
+            Touched::Silence(id) => self.silences.get(id).map(json),
             Touched::Flight(id) => self.flights.get(id).filter(|flight| flight.is_loose()).map(json),
         };
         Some(text)
@@ -208,6 +217,9 @@ impl Engine {
             engine.touch_subject(id);
         }
 
+        for (_, silence) in read::<Silence>(take(kind::SILENCE), &mut problems) {
+            engine.silences.put(silence, now.wall());
+        }
         for (identity, books) in read::<Books>(take(kind::BOOKS), &mut problems) {
             if let Ok([channel]) = serde_json::from_str::<[ChannelName; 1]>(identity) {
                 engine.books.insert(channel, books);
@@ -249,6 +261,10 @@ impl Engine {
             *track = track.resume_after(stopped, now.time);
         }
         alert.flap.resume_after(stopped, now.time);
+        for clock in alert.clocks.values_mut() {
+            // Nobody could acknowledge while the engine was down.
+            clock.timer = clock.timer.resume_after(stopped, now.time);
+        }
         alert.shown = alert.state();
         // What the time without a daemon has moved is stored anew, or it would count at the next restart.
         self.touch_alert(&name, &target, &alert);

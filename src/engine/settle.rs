@@ -1,6 +1,6 @@
 //! From a verdict to a firing and its end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::alert::{Hold, Signal};
@@ -9,6 +9,7 @@ use crate::model::{
 };
 use crate::rules::{Condition, Context, Judgement, NoDataPolicy, Rule, Target, Verdict};
 
+use super::escalate::restart_escalation;
 use super::id::hash;
 use super::set::pause;
 use super::state::{Firing, Standing, flap_limit, track_level};
@@ -35,6 +36,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let now = context.now;
+        self.note_first_verdict(now, rule, &alert);
         alert.stale = self.is_stale(rule, context, &judgement.verdict);
         self.count(&rule.name, &judgement.verdict);
         let mut fires = false;
@@ -133,12 +135,16 @@ impl Engine {
                 let message = self.message(rule, context, alert, None, effects);
                 let id = self.firing_id(rule, alert, now);
                 alert.n_firings += 1;
+                (alert.acknowledged, alert.clocks) = (None, BTreeMap::new());
                 alert.firing = Some(Firing { id, since: now.time, rests_since: None, level, message });
                 self.change(now, rule, alert, EventKind::Raised, effects);
             }
             (Some(firing), true) if firing.rests_since.is_some() => {
                 let level = self.level(rule, context, alert, None, true, effects);
                 let message = self.message(rule, context, alert, Some(&firing), effects);
+                if level > firing.level {
+                    restart_escalation(alert, now);
+                }
                 alert.firing = Some(Firing { since: now.time, rests_since: None, level, message, ..firing });
                 self.change(now, rule, alert, EventKind::Raised, effects);
             }
@@ -150,6 +156,9 @@ impl Engine {
                 }
                 let event = if level > firing.level { EventKind::Escalated } else { EventKind::Eased };
                 firing.message = self.message(rule, context, alert, Some(&firing), effects);
+                if event == EventKind::Escalated {
+                    restart_escalation(alert, now);
+                }
                 alert.firing = Some(Firing { level, ..firing });
                 self.record(now, rule, alert, event, None, effects);
             }
@@ -293,20 +302,11 @@ impl Engine {
         reason: Option<CloseReason>,
         effects: &mut Effects,
     ) {
+        let Some(event) = self.event_of(now, rule, alert, kind, reason) else { return };
         let Some(firing) = &alert.firing else { return };
-        effects.events.push(Event {
-            time: now.wall(),
-            kind,
-            reason,
-            firing: firing.id.clone(),
-            rule: rule.name.clone(),
-            subject: alert.subject.clone(),
-            level: firing.level,
-            labels: self.labels_of(rule, alert),
-            message: firing.message.clone(),
-        });
-        let targets = self.targets(now, rule, alert);
-        let routed = targets.open.iter().chain(targets.closed.keys());
+        effects.events.push(event);
+        let (routed, _) = self.presents(now, rule, alert);
+        let routed = routed.keys();
         if alert.flap.is_flapping() && matches!(kind, EventKind::Raised | EventKind::Recovered) {
             let knows = alert.told.iter().filter(|(_, told)| told.firing().is_some()).map(|(channel, _)| channel);
             let channels: BTreeSet<ChannelName> = routed.chain(knows).cloned().collect();
@@ -324,6 +324,29 @@ impl Engine {
             self.books_of(channel).owe(1);
             alert.told.of(channel).miss(missed.clone());
         }
+    }
+
+    /// An event of the present firing.
+    pub(super) fn event_of(
+        &self,
+        now: Now,
+        rule: &Rule,
+        alert: &Alert,
+        kind: EventKind,
+        reason: Option<CloseReason>,
+    ) -> Option<Event> {
+        let firing = alert.firing.as_ref()?;
+        Some(Event {
+            time: now.wall(),
+            kind,
+            reason,
+            firing: firing.id.clone(),
+            rule: rule.name.clone(),
+            subject: alert.subject.clone(),
+            level: firing.level,
+            labels: self.labels_of(rule, alert),
+            message: firing.message.clone(),
+        })
     }
 
     /// Ends the present firing: an event, and an end for whoever was told.
@@ -352,6 +375,7 @@ impl Engine {
     ) {
         let held = self.holds(now, rule, alert);
         let Some(note) = self.note(now, rule, alert, kind, reason) else { return };
+        alert.acknowledged = None;
         for (channel, mut told) in std::mem::take(&mut alert.told) {
             if told.end(note.clone()) {
                 self.books_of(&channel).owe(1);

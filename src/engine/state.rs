@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::{Flap, FlapLimit, PerChannel, Timing, Told, Track};
 use crate::history::SubjectId;
-use crate::model::{ChannelName, FiringId, Labels, Level, NoData, SubjectKey, Time, Value};
+use crate::model::{Acknowledged, ChannelName, FiringId, Labels, Level, NoData, SubjectKey, Time, Value};
 use crate::rules::{Condition, Fault, Repeat, Rule};
 
+use super::escalate::Clock;
 use super::quarantine::Quarantine;
 
 /// What an alert is about, within its rule.
@@ -79,6 +80,12 @@ pub struct Alert {
     /// Its raises and recoveries of late.
     #[serde(default, skip_serializing_if = "Flap::is_blank")]
     pub flap: Flap,
+    /// Who acknowledged its firing, where somebody did and its level has not risen since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+    /// For how long nobody has acknowledged its firing, by the windows of the routes that escalate it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub clocks: BTreeMap<Arc<str>, Clock>,
     /// Since when the rule could not judge it.
     pub not_judged_since: Option<Time>,
     /// What the condition read when it was last true, or, at an end, when it was found to be over.
@@ -119,6 +126,8 @@ impl Alert {
             told: PerChannel::default(),
             grouped: BTreeMap::new(),
             flap: Flap::default(),
+            acknowledged: None,
+            clocks: BTreeMap::new(),
             not_judged_since: None,
             values: Vec::new(),
             stale: false,
@@ -197,6 +206,8 @@ pub(crate) struct RuleState {
     pub(crate) quarantine: Quarantine,
     /// When time itself is judged next.
     pub(crate) tick: Option<Time>,
+    /// Since when it is in force: since its first load, or the start of the engine.
+    pub(crate) since: Time,
     /// Counts of this rule since start.
     pub(crate) counts: Counts,
     /// The newest fault, of any closure.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::history::{Batch, SubjectId, World};
 use crate::model::{CloseReason, Now, RuleName, SubjectKey, Time};
-use crate::routing::Routing;
+use crate::routing::{Routing, Silences};
 use crate::rules::{RuleSet, Scope};
 
+use super::inhibit::Index;
 use super::{Effects, Engine, Input, Settings};
 
 /// Subjects are looked through for forgetting at multiples of this.
@@ -35,6 +36,11 @@ impl Engine {
             revived: BTreeMap::new(),
             groups: BTreeMap::new(),
             groups_due: BTreeSet::new(),
+            silences: Silences::default(),
+            inhibitions: Index::default(),
+            retell: BTreeSet::new(),
+            settling: false,
+            released: BTreeMap::new(),
             books: BTreeMap::new(),
             awaits_rules: false,
             unjudged: BTreeSet::new(),
@@ -56,6 +62,7 @@ impl Engine {
             Input::Rules(rules) => self.reload(now, rules, &mut effects),
             Input::Routing(routing) => {
                 self.routing = routing;
+                self.index_inhibitions();
                 self.tell_all(now, &mut effects);
             }
             Input::Revived { notification, ends } => self.revive(&notification, ends),
@@ -72,7 +79,12 @@ impl Engine {
                     self.judge_sets_of(now, &subject.kind, &mut effects);
                 }
             }
+            Input::Silence(silence) => self.put_silence(now, silence, &mut effects),
+            Input::Acknowledge { firings, by, comment, withdraw } => {
+                self.acknowledge(now, &firings, (!withdraw).then_some((by, comment)), &mut effects);
+            }
         }
+        self.settle_instant(now, &mut effects);
         // What is due at this very time is judged by what this time brought: a snapshot that says it is over comes first.
         self.catch_up(now, |due| due <= now.time, &mut effects);
         effects.sort();
@@ -106,14 +118,17 @@ impl Engine {
             self.turn_stale(then, effects);
             self.wake(then, effects);
             self.expire(then, effects);
+            self.settle_instant(then, effects);
             if !self.awaits_rules {
                 self.tell_groups(then, effects);
             }
             if self.sweep_at <= then.time {
                 self.sweep_at = then.time.next_multiple(SWEEP);
+                self.sweep_silences(then);
                 if !self.awaits_rules {
                     self.sweep(then, effects);
                     self.forget_groups(then);
+                    self.settle_instant(then, effects);
                 }
             }
         }

@@ -14,6 +14,7 @@ use crate::rules::{Rule, Scope};
 use super::flight::Flight;
 use super::group::GroupKey;
 use super::id::hash;
+use super::inhibit::Muted;
 use super::state::{flap_limit, timing};
 use super::{Alert, Effects, Engine, Suppressed, TargetId};
 
@@ -50,9 +51,14 @@ impl Engine {
             // Nobody can be told by rules that are only remembered.
             return self.attach(now, name, target, alert, effects);
         }
+        if self.waits_for_settling(&rule, &alert) {
+            self.retell.insert((name.clone(), alert.subject.clone(), target.clone()));
+            return self.attach(now, name, target, alert, effects);
+        }
         let mut deadline = Engine::timer_deadline(&rule, &alert);
         let mut wants = |time: Option<Time>| deadline = [deadline, time].into_iter().flatten().min();
         wants(alert.flap.quiet_at(flap_limit(&rule)));
+        wants(self.run_clocks(now, &rule, &mut alert, effects));
         let (routed, changes_at) = self.presents(now, &rule, &alert);
         wants(changes_at);
         let channels: BTreeSet<ChannelName> = alert.told.keys().chain(routed.keys()).cloned().collect();
@@ -67,6 +73,9 @@ impl Engine {
                     true => self.wait_in_group(now, &key, grouping.as_deref(), member),
                     false => self.stop_waiting(&key, &member),
                 }
+            } else if self.is_released(&told, present, now, &rule) {
+                let member = (name.clone(), alert.subject.clone(), target.clone());
+                self.released.entry(channel.clone()).or_default().insert(member);
             } else {
                 let id = self.notification_id(&channel, name, &alert, now);
                 let notes =
@@ -79,7 +88,9 @@ impl Engine {
                 }
             }
             if let Some(present) = present {
-                wants(match told.decide(present, now.time, timing(&rule)) {
+                let decision = told.decide(present, now.time, timing(&rule));
+                told.note_hold(decision);
+                wants(match decision {
                     Decision::Nothing { reminder } => reminder,
                     Decision::Hold(hold) => hold.until(),
                     Decision::Tell(_) => None,
@@ -93,7 +104,8 @@ impl Engine {
                 alert.told.insert(channel, told);
             } else {
                 let missed = told.give_up_missed();
-                self.suppress(&channel, &alert, &rule, missed, "no longer routed", effects);
+                let reason = if alert.acknowledged.is_some() { "acknowledged" } else { "no longer routed" };
+                self.suppress(&channel, &alert, &rule, missed, reason, effects);
             }
         }
         alert.deadline = deadline;
@@ -162,25 +174,8 @@ impl Engine {
 
     /// Tells every channel of every alert what it should know: after a change of routes.
     pub(super) fn tell_all(&mut self, now: Now, effects: &mut Effects) {
-        if self.awaits_rules {
-            return;
-        }
-        let mut all = Vec::new();
-        for (name, state) in &self.states {
-            all.extend(
-                state
-                    .alerts
-                    .iter()
-                    .filter(|(_, alert)| alert.firing.is_some())
-                    .map(|(target, alert)| (name.clone(), alert.subject.clone(), target.clone())),
-            );
-        }
-        all.sort();
-        for (name, _, target) in all {
-            if let Some(alert) = self.detach(&name, &target) {
-                self.tell_and_attach(now, &name, target, alert, effects);
-            }
-        }
+        let all = self.alerts_that(|_, _, _| true);
+        self.tell_these(now, all, effects);
     }
 
     /// Which channels should know of an alert that fires.
@@ -213,13 +208,16 @@ impl Engine {
         let targets = self.targets(now, rule, alert);
         let engine_time = |wall: Time| wall.offset(-now.wall_offset);
         let blind = self.world.blind().filter(|_| self.is_awaited(rule, alert));
+        let (held, held_until) = self.held_by(now, rule, alert);
         let present = |reach| Present {
             level: firing.level,
             stale: alert.stale,
             flapping: alert.flap.is_flapping(),
             is_up: firing.rests_since.is_none(),
             blind,
-            reach: if self.alerting { reach } else { Reach::Disabled },
+            acknowledged: alert.acknowledged.is_some(),
+            step: None,
+            reach: held.unwrap_or(reach),
         };
         let group = |channel: &ChannelName| {
             let (by, grouping) = targets.groups.get(channel)?;
@@ -233,7 +231,41 @@ impl Engine {
         for channel in &targets.open {
             routed.insert(channel.clone(), Routed { present: present(Reach::Open), group: group(channel) });
         }
-        (routed, targets.changes_at.map(engine_time))
+        for escalation in &targets.escalations {
+            let is_reached = alert.is_reached(now.time, escalation);
+            let is_told = |channel: &ChannelName| alert.told.get(channel).is_some_and(|told| told.firing().is_some());
+            for channel in escalation.to.iter().filter(|channel| is_reached || is_told(channel)) {
+                let reach = match escalation.is_open {
+                    true => Reach::Open,
+                    false => Reach::Closed { opens: engine_time(escalation.opens) },
+                };
+                let routed =
+                    routed.entry(channel.clone()).or_insert_with(|| Routed { present: present(reach), group: None });
+                if is_reached {
+                    routed.present.step = routed.present.step.max(Some(escalation.after));
+                    if reach == Reach::Open && matches!(routed.present.reach, Reach::Closed { .. }) {
+                        routed.present.reach = reach;
+                    }
+                }
+            }
+        }
+        let changes_at = [targets.changes_at.map(engine_time), held_until].into_iter().flatten().min();
+        (routed, changes_at)
+    }
+
+    /// What holds every channel back from an alert that fires, and until when at most, in engine time.
+    pub(super) fn held_by(&self, now: Now, rule: &Rule, alert: &Alert) -> (Option<Reach>, Option<Time>) {
+        let silenced = self.silenced(now, rule, alert);
+        let changes_at = silenced.changes_at.map(|wall| wall.offset(-now.wall_offset));
+        let muted = self.muted(now, rule, alert);
+        let until = [changes_at, muted.as_ref().and_then(Muted::until)].into_iter().flatten().min();
+        let reach = match muted {
+            _ if !self.alerting => Some(Reach::Disabled),
+            _ if !silenced.by.is_empty() => Some(Reach::Silenced { until: changes_at }),
+            Some(muted) => Some(Reach::Inhibited { until: muted.until() }),
+            None => None,
+        };
+        (reach, until)
     }
 
     /// Whether nothing was heard of what the alert is about since a restart.
@@ -346,12 +378,19 @@ impl Engine {
             ended: event.is_end().then(|| now.wall_of(ended)),
             not_judged_since: alert.not_judged_since.map(|time| now.wall_of(time)),
             runbook: rule.runbook.clone(),
+            acknowledged: alert.acknowledged.clone(),
             folded: Vec::<FoldedEvent>::new(),
             folded_omitted: 0,
         })
     }
 
-    fn notification_id(&self, channel: &ChannelName, rule: &RuleName, alert: &Alert, now: Now) -> NotificationId {
+    pub(super) fn notification_id(
+        &self,
+        channel: &ChannelName,
+        rule: &RuleName,
+        alert: &Alert,
+        now: Now,
+    ) -> NotificationId {
         let (time, count) = (now.time.as_micros().to_be_bytes(), alert.n_notifications.to_be_bytes());
         let parts: [&[u8]; 7] = [
             b"notification",

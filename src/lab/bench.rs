@@ -253,7 +253,13 @@ impl Bench {
             Input::Routing(_) => self.in_force[0] = Some(input.clone()),
             Input::Alerting(_) => self.in_force[1] = Some(input.clone()),
             Input::Rules(_) => self.in_force[2] = Some(input.clone()),
-            Input::Batch(_) | Input::Tick | Input::Delivered { .. } | Input::Revived { .. } | Input::Forget(_) => {}
+            Input::Batch(_)
+            | Input::Tick
+            | Input::Delivered { .. }
+            | Input::Revived { .. }
+            | Input::Forget(_)
+            | Input::Silence(_)
+            | Input::Acknowledge { .. } => {}
         }
         let effects = self.engine.step(self.now, input);
         self.last_step = (effects.sequence, effects.now.time);

@@ -187,6 +187,7 @@ impl Project {
                 seed: SEED,
                 forget_after: config.forget_after,
                 forget_firing_after: config.forget_firing_after,
+                retention: config.alerts.retention.0,
                 zone: config.time_zone.clone(),
                 limits: config.world_limits(),
                 remembers: false,

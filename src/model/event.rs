@@ -19,6 +19,10 @@ pub enum EventKind {
     Eased,
     /// It still fires, and nobody acknowledged it.
     Reminded,
+    /// Nobody acknowledged it for so long that a route's `escalate` tells others.
+    Unacknowledged,
+    /// Somebody acknowledged it. No channel is told.
+    Acknowledged,
     /// Its subject went silent while it fires: told once, then reminders stop.
     Stale,
     /// It goes up and down so often that its raises and recoveries are no longer told.
@@ -37,6 +41,8 @@ impl EventKind {
             EventKind::Escalated => "escalated",
             EventKind::Eased => "eased",
             EventKind::Reminded => "reminded",
+            EventKind::Unacknowledged => "unacknowledged",
+            EventKind::Acknowledged => "acknowledged",
             EventKind::Stale => "stale",
             EventKind::Flapping => "flapping",
             EventKind::Recovered => "recovered",
@@ -251,12 +257,27 @@ pub struct AlertNote {
     pub not_judged_since: Option<Time>,
     /// The rule's link for people.
     pub runbook: Option<Arc<str>>,
+    /// Who acknowledged it, where somebody did and its level has not risen since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
     /// Earlier events that this one stands for, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folded: Vec<FoldedEvent>,
     /// How many still earlier ones are not among them.
     #[serde(default)]
     pub folded_omitted: u64,
+}
+
+/// Who acknowledged an alert, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// Who.
+    pub by: Arc<str>,
+    /// When, by the wall clock.
+    pub at: Time,
+    /// What they said; empty where nothing.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub comment: Arc<str>,
 }
 
 impl AlertNote {

@@ -11,11 +11,11 @@ mod value;
 pub mod wire;
 
 pub use event::{
-    AlertNote, CloseReason, EventKind, FoldedEvent, Group, Notification, Occasion, StillFiring, Summary, SummaryCount,
-    Undelivered,
+    Acknowledged, AlertNote, CloseReason, EventKind, FoldedEvent, Group, Notification, Occasion, StillFiring, Summary,
+    SummaryCount, Undelivered,
 };
 pub use level::{Level, UnknownLevel};
-pub use name::{ChannelName, FiringId, NotificationId, RuleName};
+pub use name::{ChannelName, FiringId, NotificationId, RuleName, SilenceId};
 pub use no_data::NoData;
 pub use snapshot::{Labels, Snapshot, SubjectKey};
 pub use time::{Now, Time};

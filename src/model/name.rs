@@ -62,3 +62,7 @@ text_id! {
     /// The id of one notification: stable over all its delivery attempts.
     NotificationId
 }
+text_id! {
+    /// The id of one silence.
+    SilenceId
+}

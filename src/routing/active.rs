@@ -5,20 +5,23 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::ToSpan as _;
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
 use serde::de::{self, Deserialize, Deserializer};
+use serde::{Serialize, Serializer};
 
 use crate::model::Time;
 
 const MINUTES_PER_DAY: u16 = 24 * 60;
 
-/// Weekly windows, at least one.
+/// Weekly windows, at least one. As text: as they were written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Active {
     windows: Vec<Window>,
+    text: Arc<str>,
 }
 
 /// From one minute of the day to another on some days of the week.
@@ -44,6 +47,11 @@ pub enum Error {
 }
 
 impl Active {
+    /// The windows as they were written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Whether a window is open at a wall-clock time.
     pub fn is_open(&self, wall: Time, zone: &TimeZone) -> bool {
         let local = zone.to_datetime(wall.to_jiff());
@@ -99,7 +107,7 @@ impl FromStr for Active {
         // Days before a comma belong to the next times: `Mon,Wed 09:00-18:00`.
         let mut days: Option<[bool; 7]> = None;
         let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-        for part in parts {
+        for part in &parts {
             let malformed = || Error::Malformed(part.to_string());
             let mut words = part.split_whitespace();
             let first = words.next().ok_or_else(malformed)?;
@@ -128,7 +136,19 @@ impl FromStr for Active {
         if let Some(days) = days {
             windows.push(Window { days, from: 0, to: MINUTES_PER_DAY });
         }
-        Ok(Active { windows })
+        Ok(Active { windows, text: parts.join(", ").into() })
+    }
+}
+
+impl fmt::Display for Active {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl Serialize for Active {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
 use super::Facts;
 use crate::diagnostic::did_you_mean;
@@ -59,6 +61,20 @@ impl Matchers {
                 "kind" => texts.matches(known.kind),
                 label => known.labels.get(label).is_none_or(|value| texts.matches(value)),
             })
+    }
+
+    /// The conditions with their patterns, as they are written: `level` first, then by key.
+    fn conditions(&self) -> Vec<(&str, Vec<String>)> {
+        let negated = |patterns: Vec<String>| patterns.into_iter().map(|pattern| format!("!{pattern}"));
+        let levels = self.level.iter().map(|levels| {
+            let (any, none) = (levels_as_written(&levels.any), levels_as_written(&levels.none));
+            ("level", any.into_iter().chain(negated(none)).collect())
+        });
+        let plain = |patterns: &[Arc<str>]| patterns.iter().map(ToString::to_string).collect::<Vec<String>>();
+        let texts = self.texts.iter().map(|(key, texts)| {
+            (key.as_ref(), plain(&texts.any).into_iter().chain(negated(plain(&texts.none))).collect())
+        });
+        levels.chain(texts).collect()
     }
 
     /// Whether there are no conditions.
@@ -202,6 +218,35 @@ fn glob(pattern: &str, text: &str) -> bool {
         pattern = after_star.clone();
         text = from.clone();
         retry = Some((after_star, from));
+    }
+}
+
+/// As it is written in larum.yaml: `{"level": ">=error", "name": ["web-*", "!web-1"]}`.
+impl Serialize for Matchers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (key, patterns) in self.conditions() {
+            match &patterns[..] {
+                [one] => map.serialize_entry(key, one)?,
+                several => map.serialize_entry(key, several)?,
+            }
+        }
+        map.end()
+    }
+}
+
+/// In one line: `level>=error rule=cpu_* name=web-*,!web-1`.
+impl fmt::Display for Matchers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (key, patterns)) in self.conditions().into_iter().enumerate() {
+            let space = if index > 0 { " " } else { "" };
+            match &patterns[..] {
+                [one] if key == "level" && one.starts_with(">=") => write!(f, "{space}{key}{one}")?,
+                [one] if one.starts_with('!') => write!(f, "{space}{key}!={}", &one[1..])?,
+                several => write!(f, "{space}{key}={}", several.join(","))?,
+            }
+        }
+        Ok(())
     }
 }
 

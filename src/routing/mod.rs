@@ -5,7 +5,11 @@
 
 mod active;
 mod coverage;
+mod escalate;
+mod inhibit;
 mod matcher;
+mod on_call;
+mod silence;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +21,13 @@ use crate::model::{ChannelName, Labels, Level, RuleName, SubjectKey, Time};
 
 pub use active::{Active, Error as ActiveError};
 pub use coverage::Possible;
+pub use escalate::{Escalation, Step};
+pub use inhibit::{Equal, Inhibition, Side};
 pub use matcher::{Matchers, Mismatch};
+pub use on_call::{Override, Rotation};
+pub use silence::{
+    Covered, Expired, MAX_AUTHOR, MAX_COMMENT, Plan, PlanError, Recurrence, Silence, SilenceState, Silences,
+};
 
 /// What routing looks at.
 #[derive(Clone, Debug)]
@@ -34,6 +44,18 @@ pub struct Facts<'a> {
     pub notify: Option<&'a [ChannelName]>,
 }
 
+impl Facts<'_> {
+    /// The value of a label; `rule`, `kind` and `name` count as labels, and one that is missing is empty.
+    pub fn label(&self, label: &str) -> Arc<str> {
+        match label {
+            "rule" => self.rule.as_str().into(),
+            "kind" => self.subject.kind.clone(),
+            "name" => self.subject.name.clone(),
+            _ => self.labels.get(label).cloned().unwrap_or_else(|| "".into()),
+        }
+    }
+}
+
 /// Who should know of an alert, and when.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Targets {
@@ -43,7 +65,10 @@ pub struct Targets {
     pub closed: BTreeMap<ChannelName, Time>,
     /// Channels that are told of it in a group: the values of the labels that it is grouped by, and when it is told.
     pub groups: BTreeMap<ChannelName, (Labels, Arc<Grouping>)>,
-    /// When the answer may change although nothing else does: the next wall-clock time at which a window opens or closes.
+    /// Who is told as well while nobody acknowledges it, and after how long.
+    pub escalations: Vec<Escalation>,
+    /// When the answer may change although nothing else does: the next wall-clock time at which a window opens or closes,
+    /// or somebody else is on call.
     pub changes_at: Option<Time>,
 }
 
@@ -52,7 +77,7 @@ pub struct Targets {
 pub struct Route {
     /// Which alerts it takes.
     pub matches: Matchers,
-    /// Whom it tells.
+    /// Whom it tells: channels and rotations.
     pub to: Vec<ChannelName>,
     /// The routes after it are asked too.
     pub continues: bool,
@@ -60,6 +85,8 @@ pub struct Route {
     pub active: Option<Active>,
     /// Its alerts are told in groups.
     pub group: Option<Arc<Grouping>>,
+    /// Whom it tells as well while nobody acknowledges, by the time after which.
+    pub escalate: Vec<Step>,
     /// Its line in larum.yaml, from 1; 0 where it is not written there.
     pub line: usize,
 }
@@ -95,13 +122,7 @@ pub struct Grouping {
 impl Grouping {
     /// The values of the labels in an alert; one that is missing is empty.
     fn values(&self, facts: &Facts<'_>) -> Labels {
-        let value = |label: &Arc<str>| match &**label {
-            "rule" => facts.rule.as_str().into(),
-            "kind" => facts.subject.kind.clone(),
-            "name" => facts.subject.name.clone(),
-            _ => facts.labels.get(label).cloned().unwrap_or_else(|| "".into()),
-        };
-        self.by.iter().map(|label| (label.clone(), value(label))).collect()
+        self.by.iter().map(|label| (label.clone(), facts.label(label))).collect()
     }
 }
 
@@ -110,13 +131,22 @@ impl Grouping {
 pub struct Routing {
     routes: Vec<Route>,
     channels: BTreeSet<ChannelName>,
+    rotations: BTreeMap<ChannelName, Rotation>,
+    inhibitions: Vec<Inhibition>,
     fallback: Option<ChannelName>,
     zone: TimeZone,
 }
 
 impl Default for Routing {
     fn default() -> Routing {
-        Routing { routes: Vec::new(), channels: BTreeSet::new(), fallback: None, zone: TimeZone::UTC }
+        Routing {
+            routes: Vec::new(),
+            channels: BTreeSet::new(),
+            rotations: BTreeMap::new(),
+            inhibitions: Vec::new(),
+            fallback: None,
+            zone: TimeZone::UTC,
+        }
     }
 }
 
@@ -134,7 +164,39 @@ impl Routing {
             };
             routes.push(Route { to, ..Route::default() });
         }
-        Routing { routes, channels, fallback: None, zone }
+        Routing { routes, channels, zone, ..Routing::default() }
+    }
+
+    /// The same routes, in which these names stand for whoever is on call.
+    #[must_use]
+    pub fn with_rotations(self, rotations: BTreeMap<ChannelName, Rotation>) -> Routing {
+        Routing { rotations, ..self }
+    }
+
+    /// The same routes, with alerts that mute others.
+    #[must_use]
+    pub fn with_inhibitions(self, inhibitions: Vec<Inhibition>) -> Routing {
+        Routing { inhibitions, ..self }
+    }
+
+    /// Who is on call by turns, by name.
+    pub fn rotations(&self) -> &BTreeMap<ChannelName, Rotation> {
+        &self.rotations
+    }
+
+    /// Which alerts mute which.
+    pub fn inhibitions(&self) -> &[Inhibition] {
+        &self.inhibitions
+    }
+
+    /// Whether any route tells others while nobody acknowledges.
+    pub fn escalates(&self) -> bool {
+        self.routes.iter().any(|route| !route.escalate.is_empty())
+    }
+
+    /// The zone of `active` windows.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 
     /// The same routes with a channel that is told of what could not be delivered elsewhere.
@@ -157,6 +219,23 @@ impl Routing {
     /// The routes, with the one that stands for none.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// The channels that names in a route stand for at a wall-clock time, and when that changes: a channel for itself, a
+    /// rotation for whoever is on call. Channels that do not exist are left out.
+    fn resolve(&self, names: &[ChannelName], wall: Time) -> (Vec<ChannelName>, Option<Time>) {
+        let mut channels = Vec::with_capacity(names.len());
+        let mut changes_at = None;
+        for name in names {
+            match self.rotations.get(name).filter(|_| !self.channels.contains(name)) {
+                Some(rotation) => {
+                    channels.extend(rotation.on_call(wall).iter().filter(|to| self.channels.contains(*to)).cloned());
+                    changes_at = [changes_at, rotation.next_change(wall)].into_iter().flatten().min();
+                }
+                None => channels.extend(self.channels.get(name).cloned()),
+            }
+        }
+        (channels, changes_at)
     }
 
     /// Who should know of an alert at a wall-clock time. Channels that do not exist are left out.
@@ -187,23 +266,30 @@ impl Routing {
                 said(Answer::Mismatch(mismatch));
                 continue;
             }
-            let channels = route.to.iter().filter(exists).cloned();
+            let (channels, handover) = self.resolve(&route.to, wall);
             let values = route.group.as_ref().map(|group| (group.values(facts), group.clone()));
-            for channel in channels.clone() {
+            for channel in &channels {
                 // The first route that leads to a channel says how it is told there.
                 if named.insert(channel.clone())
                     && let Some(group) = &values
                 {
-                    targets.groups.insert(channel, group.clone());
+                    targets.groups.insert(channel.clone(), group.clone());
                 }
             }
             let change = route.active.as_ref().and_then(|active| active.next_change(wall, &self.zone));
-            targets.changes_at = [targets.changes_at, change].into_iter().flatten().min();
-            if route.active.as_ref().is_none_or(|active| active.is_open(wall, &self.zone)) {
+            let is_open = route.active.as_ref().is_none_or(|active| active.is_open(wall, &self.zone));
+            let opens = if is_open { wall } else { change.unwrap_or(Time::MAX) };
+            let mut changes = vec![targets.changes_at, change, handover];
+            for step in &route.escalate {
+                let (to, handover) = self.resolve(&step.to, wall);
+                changes.push(handover);
+                targets.escalations.push(Escalation::of(route, step, to, is_open, opens));
+            }
+            targets.changes_at = changes.into_iter().flatten().min();
+            if is_open {
                 said(Answer::Takes);
                 targets.open.extend(channels);
             } else {
-                let opens = change.unwrap_or(Time::MAX);
                 said(Answer::Closed { opens });
                 for channel in channels {
                     let at = targets.closed.entry(channel).or_insert(opens);

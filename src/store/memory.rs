@@ -185,7 +185,9 @@ impl State {
             reason: None,
         });
         firing.level = event.level;
-        firing.message.clone_from(&event.message);
+        if event.kind != EventKind::Acknowledged {
+            firing.message.clone_from(&event.message);
+        }
         firing.labels.clone_from(&event.labels);
         match event.kind {
             EventKind::Recovered | EventKind::Closed => {
@@ -201,7 +203,13 @@ impl State {
                 self.ended.retain(|id| *id != event.firing);
             }
             EventKind::Raised => {}
-            EventKind::Escalated | EventKind::Eased | EventKind::Reminded | EventKind::Stale | EventKind::Flapping => {}
+            EventKind::Escalated
+            | EventKind::Eased
+            | EventKind::Reminded
+            | EventKind::Unacknowledged
+            | EventKind::Acknowledged
+            | EventKind::Stale
+            | EventKind::Flapping => {}
         }
         self.events.push_back(event.clone());
     }

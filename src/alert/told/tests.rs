@@ -8,7 +8,8 @@ fn at(secs: i64) -> Time {
 }
 
 fn present(level: Level) -> Present {
-    Present { level, stale: false, flapping: false, is_up: true, blind: None, reach: Reach::Open }
+    let (acknowledged, step) = (false, None);
+    Present { level, stale: false, flapping: false, is_up: true, blind: None, acknowledged, step, reach: Reach::Open }
 }
 
 /// Decides, and tells if the decision says so, with the notification delivered at once.
@@ -45,6 +46,7 @@ fn note(event: EventKind) -> AlertNote {
         ended: None,
         not_judged_since: None,
         runbook: None,
+        acknowledged: None,
         folded: Vec::new(),
         folded_omitted: 0,
     }

@@ -39,7 +39,8 @@ impl Section {
             EventKind::Raised => Section::New,
             EventKind::Escalated | EventKind::Eased | EventKind::Stale | EventKind::Flapping => Section::Changed,
             EventKind::Recovered | EventKind::Closed => Section::Ended,
-            EventKind::Reminded => Section::Still,
+            EventKind::Unacknowledged => Section::Changed,
+            EventKind::Reminded | EventKind::Acknowledged => Section::Still,
         }
     }
 }

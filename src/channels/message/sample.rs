@@ -131,6 +131,7 @@ fn note(event: EventKind) -> AlertNote {
         ended: None,
         not_judged_since: None,
         runbook: Some("https://runbooks.example/high_error_rate".into()),
+        acknowledged: None,
         folded: Vec::new(),
         folded_omitted: 0,
     }

@@ -68,6 +68,8 @@ impl Locale {
             (Locale::ZhCn, EventKind::Escalated) => "升级",
             (Locale::ZhCn, EventKind::Eased) => "降级",
             (Locale::ZhCn, EventKind::Reminded) => "提醒",
+            (Locale::ZhCn, EventKind::Unacknowledged) => "无人确认",
+            (Locale::ZhCn, EventKind::Acknowledged) => "已确认",
             (Locale::ZhCn, EventKind::Stale) => "无数据",
             (Locale::ZhCn, EventKind::Flapping) => "反复",
             (Locale::ZhCn, EventKind::Recovered) => "已恢复",

@@ -130,6 +130,8 @@ impl Alert {
             | EventKind::Escalated
             | EventKind::Eased
             | EventKind::Reminded
+            | EventKind::Unacknowledged
+            | EventKind::Acknowledged
             | EventKind::Stale
             | EventKind::Flapping => false,
         };

@@ -1,7 +1,10 @@
 //! The engine with real rule texts: what cannot be said in a rule test.
 
 mod bounds;
+mod escalate;
 mod explain;
+mod held;
+mod inhibit;
 mod outcomes;
 mod reload;
 mod restart;
@@ -14,6 +17,7 @@ use std::time::Duration;
 use super::*;
 use crate::history::{Batch, Limits, Source};
 use crate::model::{Labels, Notification, Snapshot, SubjectKey, Value};
+use crate::routing::{Plan, Silence};
 use crate::rules::Loader;
 use crate::rules::loader::Settings as LoaderSettings;
 
@@ -48,6 +52,7 @@ fn settings() -> Settings {
         seed: 1,
         forget_after: Duration::from_secs(3600),
         forget_firing_after: Duration::from_secs(24 * 3600),
+        retention: Duration::from_secs(90 * 24 * 3600),
         zone: jiff::tz::TimeZone::UTC,
         limits: Limits::default(),
         remembers: true,
@@ -85,6 +90,40 @@ impl Bench {
         let problems: Vec<String> = report.diagnostics.iter().map(ToString::to_string).collect();
         assert!(!report.has_errors(), "{}", problems.join("\n"));
         self.input(Input::Rules(report.rules));
+    }
+
+    /// Puts the routes of a larum.yaml in force, between the channels `a`, `b` and `c`.
+    #[track_caller]
+    fn routes(&mut self, yaml: &str) {
+        let config = crate::config::Config::parse("larum.yaml", yaml, &crate::config::Fixed::default()).unwrap();
+        self.input(Input::Routing(Arc::new(config.routing(["a", "b", "c"].map(Into::into)))));
+    }
+
+    /// Pushes the same value every minute, from now until `secs` after the start.
+    fn keep(&mut self, secs: i64, name: &str, field: &str, value: f64) {
+        while self.secs + 60 <= secs {
+            self.push(self.secs + 60, name, field, value);
+        }
+        self.advance_to(secs);
+    }
+
+    /// Acknowledges every firing of a rule.
+    fn acknowledge(&mut self, rule: &str) {
+        let firings = self.engine.select(&Selector { rule: Some(rule.to_string()), ..Selector::default() });
+        self.input(Input::Acknowledge { firings, by: "anna".into(), comment: "looking".into(), withdraw: false });
+    }
+
+    /// A silence from now on for so many seconds.
+    fn silence(&mut self, id: &str, matches: &str, length: u64) -> Silence {
+        let plan = Plan {
+            matches: serde_yaml::from_str(matches).unwrap(),
+            length: Some(Duration::from_secs(length)),
+            author: "anna".to_string(),
+            ..Plan::default()
+        };
+        let silence = Silence::plan(plan, id.into(), time(self.secs)).unwrap();
+        self.input(Input::Silence(silence.clone()));
+        silence
     }
 
     fn input(&mut self, input: Input) -> Effects {

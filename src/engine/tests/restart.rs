@@ -5,7 +5,7 @@ use crate::model::{AlertNote, EventKind};
 
 impl Bench {
     /// Another engine goes on from what was stored, at `secs`. It has routes and no rules yet.
-    fn restart(&mut self, secs: i64) -> Vec<String> {
+    pub(super) fn restart(&mut self, secs: i64) -> Vec<String> {
         self.secs = secs;
         let piece = |(key, value): (&Arc<str>, &Arc<[u8]>)| SavedState { key: key.clone(), value: Some(value.clone()) };
         let (sequence, stopped) = self.last_step;

@@ -239,7 +239,13 @@ impl Totals {
             EventKind::Raised => self.raised += 1,
             EventKind::Recovered => self.recovered += 1,
             EventKind::Closed => self.closed += 1,
-            EventKind::Escalated | EventKind::Eased | EventKind::Reminded | EventKind::Stale | EventKind::Flapping => {}
+            EventKind::Escalated
+            | EventKind::Eased
+            | EventKind::Reminded
+            | EventKind::Unacknowledged
+            | EventKind::Acknowledged
+            | EventKind::Stale
+            | EventKind::Flapping => {}
         }
     }
 

@@ -99,6 +99,7 @@ impl Judge {
                 EventKind::Eased => event.level < firing.level,
                 EventKind::Recovered => event.reason.is_none(),
                 EventKind::Closed => event.reason.is_some(),
+                EventKind::Unacknowledged | EventKind::Acknowledged => event.level == firing.level,
                 EventKind::Raised | EventKind::Reminded | EventKind::Stale | EventKind::Flapping => true,
             };
             ensure(in_order, "an event says what changed, and only a close has a reason")?;

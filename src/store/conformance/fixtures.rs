@@ -63,6 +63,7 @@ pub(in crate::store) fn notification(id: &str, channel: &str, events: &[Event]) 
         ended: None,
         not_judged_since: None,
         runbook: None,
+        acknowledged: None,
         folded: Vec::new(),
         folded_omitted: 0,
     };

@@ -154,8 +154,10 @@ impl<'t> Writing<'t> {
                 if !known {
                     self.run("UPDATE firing SET since = ?2, ended = NULL WHERE seq = ?1", params![seq, micros])?;
                 }
+                // The message of an acknowledgement is its own.
+                let message = (*kind != EventKind::Acknowledged).then_some(message);
                 self.run(
-                    "UPDATE firing SET level = ?2, labels = ?3, message = ?4 WHERE seq = ?1",
+                    "UPDATE firing SET level = ?2, labels = ?3, message = coalesce(?4, message) WHERE seq = ?1",
                     params![seq, level.as_str(), labels, message],
                 )?;
                 seq
@@ -183,7 +185,13 @@ impl<'t> Writing<'t> {
                     params![seq],
                 )?;
             }
-            EventKind::Escalated | EventKind::Eased | EventKind::Reminded | EventKind::Stale | EventKind::Flapping => {}
+            EventKind::Escalated
+            | EventKind::Eased
+            | EventKind::Reminded
+            | EventKind::Unacknowledged
+            | EventKind::Acknowledged
+            | EventKind::Stale
+            | EventKind::Flapping => {}
         }
         self.run(
             "INSERT INTO event (firing, time, kind, reason, level, labels, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
