@@ -153,7 +153,7 @@ impl Stage {
     }
 
     /// A rule by its name.
-    fn rule(&self, name: &str) -> Result<&Rule, Failure> {
+    pub(super) fn rule(&self, name: &str) -> Result<&Rule, Failure> {
         let names = || self.rules.rules.keys().map(|name| name.as_str());
         self.rules.rules.get(name).map(|rule| &**rule).ok_or_else(|| {
             Failure::new(format!("there is no rule `{name}`"))

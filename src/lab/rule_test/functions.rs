@@ -7,6 +7,7 @@ use std::time::Duration;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, NativeCallContext, Position};
 
 use super::expect::Expected;
+use super::on_call::people;
 use super::stage::{Failure, Stage};
 use super::{kinds, notification, sent};
 use crate::lab::sampling::{Course, Sampled};
@@ -95,7 +96,7 @@ impl Subject {
 /// Registers everything. `registry` takes the tests.
 pub(crate) fn register(engine: &mut Engine, registry: &Registry) {
     test(engine, registry);
-    for register in [time, faults, subjects, expectations] {
+    for register in [time, faults, people, subjects, expectations] {
         register(engine);
     }
 }

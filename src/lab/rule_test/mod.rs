@@ -11,6 +11,7 @@ mod expect;
 mod functions;
 mod kinds;
 mod notification;
+mod on_call;
 mod reference;
 mod report;
 mod run;

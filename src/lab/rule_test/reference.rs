@@ -1,10 +1,11 @@
 //! The reference of what a test file can call beside what rules can: for hints, editors and people.
 
 use super::functions::{Registry, expectations, faults, subjects, test, time};
+use super::on_call::people;
 use crate::rules::host::{Function, Topic};
 
-/// All topics of test files: the test, its time, its subjects, faults, expectations.
-pub const TOPICS: &[&Topic] = &[&TESTS, &TIME, &SUBJECTS, &FAULTS, &EXPECTATIONS];
+/// All topics of test files: the test, its time, its subjects, people, faults, expectations.
+pub const TOPICS: &[&Topic] = &[&TESTS, &TIME, &SUBJECTS, &PEOPLE, &FAULTS, &EXPECTATIONS];
 
 /// How a function is written, for hints.
 pub(crate) fn signature(name: &str) -> Option<&'static str> {
@@ -75,6 +76,27 @@ const SUBJECTS: Topic = Topic {
         Function::new("s.send(fields)", "One snapshot with these fields, now.").example("s.send(#{ error_rate: 0.9 });"),
         Function::new("s.stop()", "Snapshots cease."),
         Function::new("s.gone()", "Its source says that it no longer exists."),
+    ],
+};
+
+const PEOPLE: Topic = Topic {
+    name: "What people do in tests",
+    register: people,
+    functions: &[
+        Function::new(
+            "t.silence(match, duration), t.silence(match, plan)",
+            "A silence from now on for so long; gives its id. `match` has the conditions of larum.yaml's routes: a text, \
+             or an array of them. A plan has `length`, `after` (it begins so long from now), `every` (weekly windows, as \
+             `active`), `zone`, `by`, `comment`; only one with `every` may have no `length`.",
+        )
+        .example("t.silence(#{ rule: \"cpu_*\" }, \"2h\");\nt.silence(#{ kind: \"disk\" }, #{ every: \"Sun 02:00-04:00\" });"),
+        Function::new("t.expire_silence(id)", "The silence ends now."),
+        Function::new(
+            "t.ack(rule, subject), t.ack(rule, subject, by)",
+            "Somebody acknowledges the alert, which must fire.",
+        )
+        .example("t.ack(\"high_error_rate\", \"shop-api\", \"anna\");"),
+        Function::new("t.take_back_ack(rule, subject)", "The acknowledgement is taken back."),
     ],
 };
 

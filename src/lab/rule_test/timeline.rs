@@ -58,6 +58,8 @@ enum Entry {
         told: Told,
         text: String,
     },
+    /// What somebody did, as a line.
+    Done(String),
     Rules,
     Restart,
 }
@@ -83,6 +85,11 @@ impl Timeline {
     /// Notes that the rules were loaded anew.
     pub(crate) fn rules(&mut self, now: Time) {
         self.entries.push((now, Entry::Rules));
+    }
+
+    /// Notes what somebody did.
+    pub(crate) fn note(&mut self, now: Time, text: String) {
+        self.entries.push((now, Entry::Done(text)));
     }
 
     /// Notes that the daemon was restarted.
@@ -175,6 +182,7 @@ impl Timeline {
                 Entry::Decided(notification) if self.acts_at_once(index, notification) => continue,
                 Entry::Decided(notification) => format!("channel    {} has to wait with it", notification.channel),
                 Entry::Channel { channel, text, .. } => format!("channel    {channel} {text}"),
+                Entry::Done(text) => text.clone(),
                 Entry::Rules => "rules      loaded with other params".to_string(),
                 Entry::Restart => "restart    the daemon goes on from what was stored".to_string(),
                 Entry::Snapshot(_) => continue,
@@ -210,7 +218,7 @@ fn is_about(
         | Entry::Suppressed { rule, subject, .. } => is_it(rule, subject),
         Entry::Decided(notification) => tells_of(notification, about),
         Entry::Channel { told, .. } => ids.is_some_and(|ids| told.is_of(ids)),
-        Entry::Rules | Entry::Restart => true,
+        Entry::Done(_) | Entry::Rules | Entry::Restart => true,
     }
 }
 
