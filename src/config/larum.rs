@@ -225,7 +225,8 @@ impl Config {
             .with_inhibitions(self.inhibit.clone())
     }
 
-    /// What rules are loaded with, between the channels that exist; `None` where these are not known yet.
+    /// What rules are loaded with, between the channels that exist; `None` where these are not known yet. A rule may
+    /// also name a rotation.
     pub fn rule_settings(&self, channels: Option<BTreeSet<ChannelName>>) -> rules::loader::Settings {
         let own = rules::Defaults::default();
         let defaults = rules::Defaults {
@@ -233,6 +234,7 @@ impl Config {
             cooldown: self.defaults.cooldown,
             repeat: self.defaults.repeat,
         };
+        let channels = channels.map(|channels| channels.into_iter().chain(self.on_call.keys().cloned()).collect());
         rules::loader::Settings { params: self.params.clone(), defaults, channels }
     }
 

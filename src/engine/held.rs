@@ -2,12 +2,13 @@
 //! alerts says so once. So is what a silence or another alert held back.
 
 use crate::alert::{Decision, Present, Told};
-use crate::model::{AlertNote, ChannelName, Group, Notification, Now, Occasion};
+use crate::model::{AlertNote, ChannelName, Group, Notification, NotificationId, Now, Occasion, RuleName};
 use crate::rules::Rule;
 
 use super::group::MAX_NOTES;
+use super::id::hash;
 use super::state::timing;
-use super::{Effects, Engine, Member};
+use super::{Alert, Effects, Engine, Member};
 
 impl Engine {
     /// The end of an instant: alerts that others mute or no longer mute are told, and what was held back until now.
@@ -50,7 +51,7 @@ impl Engine {
                 self.tell_and_attach(now, name, target.clone(), alert, effects);
                 continue;
             }
-            let id = id.get_or_insert_with(|| self.notification_id(channel, name, &alert, now)).clone();
+            let id = id.get_or_insert_with(|| self.released_id(channel, name, &alert, now)).clone();
             let (routed, _) = self.presents(now, &rule, &alert);
             let present = routed.get(channel).map(|routed| routed.present);
             let new = self.tell_channel(now, &rule, target, &mut alert, (channel, &mut told), present, &id, effects);
@@ -72,5 +73,9 @@ impl Engine {
             alerts: notes,
             occasion,
         });
+    }
+    fn released_id(&self, channel: &ChannelName, rule: &RuleName, first: &Alert, now: Now) -> NotificationId {
+        let alone = self.notification_id(channel, rule, first, now);
+        NotificationId::from(hash(self.settings.seed, &[b"released", alone.as_str().as_bytes()]))
     }
 }

@@ -256,9 +256,10 @@ impl Routing {
     fn ask<'a>(&'a self, facts: &'a Facts<'_>, wall: Time, mut said: impl FnMut(Answer<'a>)) -> Targets {
         let mut targets = Targets::default();
         let mut named = BTreeSet::new();
-        let exists = |channel: &&ChannelName| self.channels.contains(*channel);
         if let Some(notify) = facts.notify {
-            targets.open = notify.iter().filter(exists).cloned().collect();
+            let (channels, handover) = self.resolve(notify, wall);
+            targets.open = channels.into_iter().collect();
+            targets.changes_at = handover;
             return targets;
         }
         for route in &self.routes {
