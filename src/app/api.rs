@@ -17,6 +17,7 @@ use super::engine_thread::{Handle, Refused};
 use super::figures::Figures;
 use super::folder::Layout;
 use super::followers::Followers;
+use super::on_call;
 use super::past;
 use super::problems::{Part, Problems};
 use crate::collect::COLLECTOR_KIND;
@@ -28,11 +29,11 @@ use crate::rules::check_unknown_fields;
 use crate::rules::{Rule, Scope};
 use crate::server::api::{
     AlertDto, AlertPageDto, AttemptCountsDto, ChannelDto, CollectorDto, DeliveryDetailDto, DeliveryDto, OutboxDto,
-    ProblemDto, RuleDto, RulesSummaryDto, StatusDto, SubjectDto, WhyDto,
+    ProblemDto, RuleDto, RulesSummaryDto, SilenceDto, StatusDto, SubjectDto, WhyDto,
 };
 use crate::server::{
     FiringQuery, Followed, Found, Intake, OutboxQuery, Overview, PastError, PushError, PushReceipt, Readiness,
-    TooManyFollowers, Unavailable, View, WhyError, WhyQuery, overview,
+    SilenceQuery, TooManyFollowers, Unavailable, View, WhyError, WhyQuery, overview,
 };
 use crate::store::{Delivery, DeliveryFilter, DeliveryState, Reader};
 
@@ -187,6 +188,10 @@ impl View for Api {
 
     fn delivery(&self, id: &str) -> BoxFuture<'_, Result<Option<DeliveryDetailDto>, Unavailable>> {
         Box::pin(self.show_delivery(id.into()))
+    }
+
+    fn silences(&self, asked: SilenceQuery) -> BoxFuture<'_, Result<Vec<SilenceDto>, Unavailable>> {
+        self.list_silences(asked)
     }
 
     fn why(&self, asked: WhyQuery) -> BoxFuture<'_, Result<WhyDto, WhyError>> {
@@ -403,7 +408,7 @@ fn rule_document(view: &RuleView<'_>, now: Now) -> RuleDto {
     }
 }
 
-fn alert_document(engine: &Engine, rule: &Rule, alert: &Alert, now: Now) -> AlertDto {
+pub(super) fn alert_document(engine: &Engine, rule: &Rule, alert: &Alert, now: Now) -> AlertDto {
     let world = engine.world();
     let mut labels = match &alert.group {
         Some(group) => group.clone(),
@@ -438,6 +443,10 @@ fn alert_document(engine: &Engine, rule: &Rule, alert: &Alert, now: Now) -> Aler
         values,
         told: Vec::new(),
         held: held.map(|(channel, hold)| (channel.to_string(), hold.reason().to_string())).collect(),
+        acknowledged: alert.acknowledged.as_ref().filter(|_| firing.is_some()).map(on_call::acknowledged),
+        silenced_by: engine.silenced(now, rule, alert).by.iter().map(ToString::to_string).collect(),
+        inhibited_by: engine.muted(now, rule, alert).map(|muted| on_call::muted(muted, now)),
+        escalation: on_call::next_step(engine, rule, alert, now),
         not_judged_since: alert.not_judged_since.map(|since| now.wall_of(since)),
     }
 }

@@ -24,6 +24,7 @@ mod folder;
 mod followers;
 mod live;
 pub mod logging;
+mod on_call;
 mod outbox_api;
 mod own_state;
 mod past;
@@ -529,6 +530,7 @@ fn server_settings(config: &Config, address: SocketAddr) -> server::Settings {
         allowed_hosts: AllowedHosts::with(hosts),
         max_body: config.max_push_body(),
         limits: config.wire_limits(),
+        time_zone: config.time_zone.clone(),
         ..server::Settings::default()
     }
 }

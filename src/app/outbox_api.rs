@@ -8,8 +8,11 @@ use super::api::Api;
 use super::delivery::{GivenUp, OperatorError, Retried};
 use super::tasks;
 use crate::model::{Notification, NotificationId, Occasion};
-use crate::server::api::{AttemptDto, DeliveryDetailDto, DeliveryDto, OperatedDto, ToldDto};
-use crate::server::{OperateError, Operator, OutboxQuery, Unavailable};
+use crate::routing::Plan;
+use crate::server::api::{
+    AcknowledgedDto, AttemptDto, DeliveryDetailDto, DeliveryDto, OperatedDto, SilenceDto, SilenceMadeDto, ToldDto,
+};
+use crate::server::{Acknowledgement, OperateError, Operator, OutboxQuery, Unavailable};
 use crate::store::{Attempt, AttemptResult, Delivery, DeliveryFilter, DeliveryState, DeliveryStateName, Error, Reader};
 
 impl Api {
@@ -68,6 +71,22 @@ impl Operator for Api {
             };
             Ok(OperatedDto { id: id.to_string(), result: result.to_string() })
         })
+    }
+
+    fn silence(&self, plan: Plan, preview: bool) -> BoxFuture<'_, Result<SilenceMadeDto, OperateError>> {
+        Box::pin(self.make_silence(plan, preview))
+    }
+
+    fn show_silence(&self, id: String) -> BoxFuture<'_, Result<SilenceMadeDto, OperateError>> {
+        Box::pin(self.see_silence(id))
+    }
+
+    fn end_silence(&self, id: String, by: String) -> BoxFuture<'_, Result<SilenceDto, OperateError>> {
+        Box::pin(self.expire_silence(id, by))
+    }
+
+    fn acknowledge(&self, asked: Acknowledgement) -> BoxFuture<'_, Result<AcknowledgedDto, OperateError>> {
+        Box::pin(self.acknowledge_firings(asked))
     }
 }
 

@@ -128,6 +128,10 @@ fn document(store: &dyn Reader, firing: Firing, present: &[AlertDto]) -> Result<
         values: Default::default(),
         told,
         held: Default::default(),
+        acknowledged: None,
+        silenced_by: Vec::new(),
+        inhibited_by: None,
+        escalation: None,
         not_judged_since: None,
     })
 }

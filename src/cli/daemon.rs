@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::{Error, Kind, ProjectArgs};
@@ -80,8 +81,13 @@ impl Daemon {
 
     /// Asks it to do something that takes no parameters.
     pub(super) fn post(&self, path: &str) -> Result<Value, Error> {
-        let request = self.client.post(self.address(path)?).header("content-type", "application/json");
-        self.answer(request.body("{}"))
+        self.send(reqwest::Method::POST, path, &serde_json::json!({}))
+    }
+
+    /// Asks it to do what a document says.
+    pub(super) fn send(&self, method: reqwest::Method, path: &str, document: &Value) -> Result<Value, Error> {
+        let request = self.client.request(method, self.address(path)?).header("content-type", "application/json");
+        self.answer(request.body(document.to_string()))
     }
 
     fn address(&self, path: &str) -> Result<reqwest::Url, Error> {
@@ -114,6 +120,18 @@ impl Daemon {
                 .with_hint("name the daemon's address with --url")),
         }
     }
+}
+
+/// The name under which somebody is logged in.
+pub(super) fn login() -> String {
+    let names = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(|variable| std::env::var(variable).ok());
+    names.map(|name| name.trim().to_string()).find(|name| !name.is_empty()).unwrap_or_else(|| "cli".to_string())
+}
+
+/// The zone in which times are typed and shown. Broken settings are told where they are needed.
+pub(super) fn own_zone(project: &ProjectArgs) -> TimeZone {
+    let (files, _) = Project::read(&project.dir, project.config.as_deref());
+    files.parse_config().map_or(TimeZone::UTC, |config| config.time_zone)
 }
 
 /// Why there is no answer from a daemon.

@@ -1,5 +1,6 @@
 //! The commands: one file each. This is the list of them, and what they share.
 
+mod ack;
 mod alerts;
 mod backup;
 mod channels;
@@ -16,6 +17,7 @@ mod record;
 mod replay;
 mod rules;
 mod run;
+mod silence;
 mod test;
 mod ui;
 mod why;
@@ -78,6 +80,10 @@ enum Command {
     /// the channels. A saved edit is in force at once; a broken one changes nothing, and is told. What is open, told and
     /// owed is kept in the data folder, which one daemon at a time uses. SIGINT and SIGTERM end it.
     Run(run::RunArgs),
+    /// Acknowledge alerts: no reminders and no escalation until the level rises or they end
+    ///
+    /// Asks a running daemon. Everybody who was told gets the end all the same.
+    Ack(ack::AckArgs),
     /// Show what fires, what fired, and who was told of it
     ///
     /// Asks a running daemon. Without an id, the alerts that are open, and with --all those that ended too. With an id, or as
@@ -131,6 +137,10 @@ enum Command {
     ///
     /// As they are in the files; with --url as a running daemon has them: who takes part, what fires, and which fail.
     Rules(rules::RulesArgs),
+    /// Tell nobody of some alerts for a time: now, planned ahead, or every week
+    ///
+    /// Asks a running daemon. Silences come back after a restart; those that ended are kept as long as alerts.
+    Silence(silence::SilenceArgs),
     /// Say why a rule fires on something, or not: each value, timer, route and delivery
     ///
     /// Asks a running daemon, or a recording at a time of it. Without a subject all of them, the nearest to firing first.
@@ -168,6 +178,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
         Command::Completions(args) => completions::run(&args, ui),
         Command::Definitions(args) => definitions::run(&args, ui),
         Command::DryRun(args) => dry_run::run(&args, &project, ui),
+        Command::Silence(args) => silence::run(&args, &project, ui),
+        Command::Ack(args) => ack::run(&args, &project, ui),
         Command::Why(args) => why::run(&args, &project, ui),
         Command::Init(args) => init::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),

@@ -43,7 +43,33 @@ pub(super) fn restart_escalation(alert: &mut Alert, now: Now) {
     }
 }
 
+/// The step of an alert's escalation that comes next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NextStep {
+    /// When it is reached in engine time, if nothing changes; `None` while the time stands still.
+    pub at: Option<Time>,
+    /// After so long without an acknowledgement.
+    pub after: Duration,
+    /// So much of it has passed.
+    pub passed: Duration,
+    /// Who is told then: channels.
+    pub to: Vec<ChannelName>,
+}
+
 impl Engine {
+    /// The step of an alert's escalation that comes next. `None` where there is none, or somebody acknowledged it.
+    pub fn next_step(&self, now: Now, rule: &Rule, alert: &Alert) -> Option<NextStep> {
+        alert.firing.as_ref().filter(|_| alert.acknowledged.is_none() && self.routing.escalates())?;
+        let escalations = self.targets(now, rule, alert).escalations;
+        let steps = escalations.into_iter().filter_map(|escalation| {
+            let timer = alert.clocks.get(&escalation.clock)?.timer;
+            let (after, passed) = (escalation.after, timer.elapsed(now.time));
+            let next = || NextStep { at: timer.deadline(after), after, passed, to: escalation.to };
+            (passed < after).then(next)
+        });
+        steps.min_by_key(|step| (step.at.is_none(), step.after.saturating_sub(step.passed)))
+    }
+
     /// Lets the clocks of an alert run or stand, as it is now, and notes steps that are reached. Gives when the next one
     /// is, in engine time, if nothing changes.
     pub(super) fn run_clocks(

@@ -47,7 +47,7 @@ use crate::rules::RuleSet;
 
 pub use acknowledge::Selector;
 pub use books::Books;
-pub use escalate::Clock;
+pub use escalate::{Clock, NextStep};
 pub use inhibit::Muted;
 pub use input::{DeadLetter, Effects, Event, Input, Outcome, RuleFault, SavedState, Settings, Suppressed, Transition};
 pub use quarantine::Quarantine;

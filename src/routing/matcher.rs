@@ -77,6 +77,16 @@ impl Matchers {
         levels.chain(texts).collect()
     }
 
+    /// The condition on `rule`, `kind`, `name` or a label takes this text. True where there is none.
+    pub fn takes(&self, key: &str, text: &str) -> bool {
+        self.texts.get(key).is_none_or(|texts| texts.matches(text))
+    }
+
+    /// The texts that a condition wants, as they are written; those that it does not want are left out.
+    pub fn wanted(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.texts.get(key).into_iter().flat_map(|texts| texts.any.iter().map(|pattern| &**pattern))
+    }
+
     /// Whether there are no conditions.
     pub fn is_empty(&self) -> bool {
         self.level.is_none() && self.texts.is_empty()

@@ -2,6 +2,7 @@
 //! All times are the wall clock's, as RFC 3339 text.
 
 mod alerts;
+mod on_call;
 mod why;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use alerts::{AlertEventDto, AlertHistoryDto, AlertNotificationDto, AlertPageDto, SuppressedDto, TransitionDto};
+pub use on_call::{AckDto, AcknowledgedDto, MutedDto, NextStepDto, SilenceDto, SilenceMadeDto};
 pub use why::{
     WhyAskedDto, WhyAtLevelDto, WhyChannelDto, WhyCountsDto, WhyDeliveryDto, WhyDistanceDto, WhyDto, WhyExpressionDto,
     WhyFaultDto, WhyFiringDto, WhyLevelDto, WhyMembersDto, WhyMismatchDto, WhyNearDto, WhyNextDto, WhyOutboxDto,
@@ -130,9 +132,17 @@ pub struct AlertDto {
     pub values: BTreeMap<String, Value>,
     /// Channels that were told that it fires.
     pub told: Vec<String>,
-    /// Channels that are not told for now, with the reason: `cooldown`, `in flight`, `outside active hours` or
-    /// `alerting disabled`.
+    /// Channels that are not told for now, with the reason: `cooldown`, `in flight`, `outside active hours`, `silenced`,
+    /// `inhibited` or `alerting disabled`.
     pub held: BTreeMap<String, String>,
+    /// Who acknowledged it; null where nobody did, or its level has risen since.
+    pub acknowledged: Option<AckDto>,
+    /// The silences that cover it now.
+    pub silenced_by: Vec<String>,
+    /// What mutes it now.
+    pub inhibited_by: Option<MutedDto>,
+    /// Who is told next if nobody acknowledges it.
+    pub escalation: Option<NextStepDto>,
     /// Since when it could not be judged, where that is so.
     pub not_judged_since: Option<Time>,
 }

@@ -5,37 +5,43 @@
 //! [`Operator`]; the app implements all three.
 //! Every answer is JSON, errors too: `{"error": "...", "hint": "..."}` with the status that fits.
 
+mod ack;
 mod alerts;
 pub mod api;
 mod error;
 mod follow;
 mod guard;
 mod listen;
+mod operate;
 mod outbox;
 mod overview;
 mod ports;
 mod push;
 mod read;
+mod routes;
+mod silences;
 mod why;
 
 pub use guard::AllowedHosts;
 pub use listen::{Listener, serve};
 pub use overview::{Overview, overview};
 pub use ports::{
-    Cursor, FiringQuery, Followed, Found, Intake, NoCursor, OperateError, Operator, OutboxQuery, PastError, PushError,
-    PushReceipt, Readiness, TooManyFollowers, Unavailable, View, WhyError, WhyQuery,
+    Acknowledgement, Cursor, FiringQuery, Followed, Found, Intake, NoCursor, OperateError, Operator, OutboxQuery,
+    PastError, PushError, PushReceipt, Readiness, SilenceQuery, TooManyFollowers, Unavailable, View, WhyError,
+    WhyQuery,
 };
+pub use routes::Scope;
 
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use jiff::tz::TimeZone;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -59,6 +65,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// After how long without a snapshot a pushed subject is stale.
     pub push_stale_after: Duration,
+    /// The zone of days and hours for which none is said.
+    pub time_zone: TimeZone,
 }
 
 impl Default for Settings {
@@ -71,6 +79,7 @@ impl Default for Settings {
             limits: WireLimits::default(),
             request_timeout: Duration::from_secs(30),
             push_stale_after: Duration::from_secs(300),
+            time_zone: TimeZone::UTC,
         }
     }
 }
@@ -89,21 +98,9 @@ struct Shared {
 pub fn router(settings: Settings, intake: Arc<dyn Intake>, view: Arc<dyn View>, operator: Arc<dyn Operator>) -> Router {
     let bodies = push::Bodies::new(settings.max_bodies);
     let shared = Shared { settings: Arc::new(settings), intake, view, operator, bodies };
-    Router::new()
-        .route("/healthz", get(read::healthz))
-        .route("/readyz", get(read::readyz))
-        .route("/api/v1/snapshots", post(push::snapshots).get(follow::snapshots))
-        .route("/api/v1/status", get(read::status))
-        .route("/api/v1/rules", get(read::rules))
-        .route("/api/v1/alerts", get(alerts::list))
-        .route("/api/v1/alerts/{id}", get(alerts::one))
-        .route("/api/v1/subjects", get(read::subjects))
-        .route("/api/v1/channels", get(read::channels))
-        .route("/api/v1/why", get(why::why))
-        .route("/api/v1/outbox", get(outbox::list))
-        .route("/api/v1/outbox/{id}", get(outbox::show))
-        .route("/api/v1/outbox/{id}/retry", post(outbox::retry))
-        .route("/api/v1/outbox/{id}/drop", post(outbox::drop))
+    let routes = routes::ROUTES.iter();
+    let router = routes.fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
+    router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         // The last is the outermost: a panic anywhere is an answer, and nothing is done for a stranger.
@@ -126,15 +123,18 @@ async fn limit_time(State(shared): State<Shared>, request: Request, next: Next) 
 }
 
 async fn not_found(request: Request) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, format!("there is no {}", request.uri().path())).hint(
-        "the routes are /healthz, /readyz and /api/v1/{snapshots,status,rules,alerts,subjects,channels,outbox,why}",
-    )
+    ApiError::new(StatusCode::NOT_FOUND, format!("there is no {}", request.uri().path()))
+        .hint(format!("the routes are {}", routes::summary()))
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {
     let (method, path) = (request.method(), request.uri().path());
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} does not answer to {method}"))
-        .hint("snapshots, `retry` and `drop` are sent by POST, everything else is asked by GET")
+    let known = request.extensions().get::<MatchedPath>().map(|matched| routes::methods(matched.as_str()));
+    let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} does not answer to {method}"));
+    match known {
+        Some(methods) => error.hint(format!("it answers to {methods}")),
+        None => error,
+    }
 }
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::Shared;
 use super::api::{DELIVERY_STATES, DeliveryDetailDto, OperatedDto};
 use super::error::ApiError;
+use super::operate::operate_error;
 use super::ports::{OperateError, OutboxQuery};
 use super::read::{NoQuery, query, unavailable};
 
@@ -106,16 +107,10 @@ async fn no_content(body: Body) -> Result<(), ApiError> {
 }
 
 fn refused(error: OperateError) -> ApiError {
-    match error {
-        OperateError::Unknown(said) => ApiError::new(StatusCode::NOT_FOUND, said)
-            .hint("`larum outbox list`, or GET /api/v1/outbox, shows the ids; give the whole id"),
-        OperateError::Conflict { said, hint } => {
-            let error = ApiError::new(StatusCode::CONFLICT, said);
-            match hint {
-                Some(hint) => error.hint(hint),
-                None => error,
-            }
-        }
-        OperateError::Failed(said) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, said).retry_after(1),
+    let is_unknown = matches!(error, OperateError::Unknown(_));
+    let error = operate_error(error);
+    match is_unknown {
+        true => error.hint("`larum outbox list`, or GET /api/v1/outbox, shows the ids; give the whole id"),
+        false => error,
     }
 }

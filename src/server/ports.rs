@@ -8,11 +8,13 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
 use super::api::{
-    AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, OperatedDto, RuleDto,
-    StatusDto, SubjectDto, WhyDto,
+    AcknowledgedDto, AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, OperatedDto,
+    RuleDto, SilenceDto, SilenceMadeDto, StatusDto, SubjectDto, WhyDto,
 };
+use crate::engine::Selector;
 use crate::history::{Batch, Refusal};
 use crate::model::{FiringId, Level, Now, Time};
+use crate::routing::{Plan, SilenceState};
 
 /// Where pushes go.
 pub trait Intake: Send + Sync + 'static {
@@ -87,6 +89,8 @@ pub trait View: Send + Sync + 'static {
     fn outbox(&self, query: OutboxQuery) -> BoxFuture<'_, Result<Vec<DeliveryDto>, Unavailable>>;
     /// One notification with its attempts.
     fn delivery(&self, id: &str) -> BoxFuture<'_, Result<Option<DeliveryDetailDto>, Unavailable>>;
+    /// Silences, the newest first.
+    fn silences(&self, asked: SilenceQuery) -> BoxFuture<'_, Result<Vec<SilenceDto>, Unavailable>>;
     /// Why a rule fires on something, or not.
     fn why(&self, asked: WhyQuery) -> BoxFuture<'_, Result<WhyDto, WhyError>>;
 }
@@ -163,6 +167,50 @@ pub trait Operator: Send + Sync + 'static {
     /// # Errors
     /// Where it does not wait.
     fn drop_delivery(&self, id: &str) -> BoxFuture<'_, Result<OperatedDto, OperateError>>;
+
+    /// Makes a silence, or with `preview` only says what it would cover.
+    ///
+    /// # Errors
+    /// Where the plan makes no silence.
+    fn silence(&self, plan: Plan, preview: bool) -> BoxFuture<'_, Result<SilenceMadeDto, OperateError>>;
+
+    /// One silence and what it covers now, by its id or the beginning of it.
+    ///
+    /// # Errors
+    /// Where there is none, or several.
+    fn show_silence(&self, id: String) -> BoxFuture<'_, Result<SilenceMadeDto, OperateError>>;
+
+    /// Ends a silence now. `by` may be empty.
+    ///
+    /// # Errors
+    /// Where there is none, several, or it is over.
+    fn end_silence(&self, id: String, by: String) -> BoxFuture<'_, Result<SilenceDto, OperateError>>;
+
+    /// Acknowledges firings, or takes it back.
+    ///
+    /// # Errors
+    /// Where nothing that fires is meant.
+    fn acknowledge(&self, asked: Acknowledgement) -> BoxFuture<'_, Result<AcknowledgedDto, OperateError>>;
+}
+
+/// Which firings somebody acknowledges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Which. With an id it must be one.
+    pub selector: Selector,
+    /// Who; empty where that is not said.
+    pub by: String,
+    /// What they say; may be empty.
+    pub comment: String,
+    /// It is taken back.
+    pub undo: bool,
+}
+
+/// Which silences are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SilenceQuery {
+    /// In one of these states.
+    pub states: Vec<SilenceState>,
 }
 
 /// Why an operator's wish was not done.
@@ -170,6 +218,20 @@ pub trait Operator: Send + Sync + 'static {
 pub enum OperateError {
     /// There is no such thing.
     Unknown(String),
+    /// There is nothing of which it could be done.
+    Nothing {
+        /// What is not there.
+        said: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// What is asked for makes no sense.
+    Refused {
+        /// Why.
+        said: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// It is not in a state in which this can be done.
     Conflict {
         /// Why.

@@ -12,8 +12,9 @@ use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
 use super::api::{
-    AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, OperatedDto, OutboxDto,
-    RuleDto, RulesSummaryDto, StatusDto, SubjectDto, WhyDto, WhyRuleDto, WhySubjectDto,
+    AcknowledgedDto, AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, OperatedDto,
+    OutboxDto, RuleDto, RulesSummaryDto, SilenceDto, SilenceMadeDto, StatusDto, SubjectDto, WhyDto, WhyRuleDto,
+    WhySubjectDto,
 };
 use super::*;
 use crate::history::{Batch, Refusal, Source};
@@ -62,6 +63,8 @@ struct Daemon {
     panics: bool,
     /// What was asked of the past.
     asked: Arc<Mutex<Vec<FiringQuery>>>,
+    /// What it was told to do.
+    wishes: Arc<Mutex<Vec<String>>>,
 }
 
 impl Daemon {
@@ -148,6 +151,10 @@ impl View for Daemon {
             values: Default::default(),
             told: vec!["console".into()],
             held: Default::default(),
+            acknowledged: None,
+            silenced_by: Vec::new(),
+            inhibited_by: None,
+            escalation: None,
             not_judged_since: None,
         };
         self.answer(vec![alert("a", "firing", Some(Level::Warning)), alert("b", "pending", None)])
@@ -205,6 +212,10 @@ impl View for Daemon {
         };
         self.answer((0..5).skip(query.offset).take(query.limit).map(one).collect())
     }
+    fn silences(&self, asked: SilenceQuery) -> BoxFuture<'_, Result<Vec<SilenceDto>, Unavailable>> {
+        let one = |state: &crate::routing::SilenceState| silence(state.as_str());
+        self.answer(asked.states.iter().map(one).collect())
+    }
     fn delivery(&self, id: &str) -> BoxFuture<'_, Result<Option<DeliveryDetailDto>, Unavailable>> {
         let delivery = DeliveryDto { id: id.into(), ..DeliveryDto::default() };
         self.answer((id == "n1").then(|| DeliveryDetailDto { delivery, ..DeliveryDetailDto::default() }))
@@ -246,6 +257,61 @@ impl Operator for Daemon {
     fn drop_delivery(&self, id: &str) -> BoxFuture<'_, Result<OperatedDto, OperateError>> {
         Box::pin(std::future::ready(Ok(OperatedDto { id: id.into(), result: "dropped".into() })))
     }
+    fn silence(
+        &self,
+        plan: crate::routing::Plan,
+        preview: bool,
+    ) -> BoxFuture<'_, Result<SilenceMadeDto, OperateError>> {
+        self.wish(format!("silence {} by {:?}, preview {preview}", plan.matches, plan.author));
+        let answer = match plan.matches.is_empty() {
+            true => Err(OperateError::Refused { said: "it covers everything".into(), hint: Some("say what".into()) }),
+            false => Ok(made(silence("active"))),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+    fn show_silence(&self, id: String) -> BoxFuture<'_, Result<SilenceMadeDto, OperateError>> {
+        let answer = match id.as_str() {
+            "s1" => Ok(made(silence("active"))),
+            _ => Err(OperateError::Nothing { said: format!("there is no silence `{id}`"), hint: None }),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+    fn end_silence(&self, id: String, by: String) -> BoxFuture<'_, Result<SilenceDto, OperateError>> {
+        self.wish(format!("end {id} by {by:?}"));
+        Box::pin(std::future::ready(Ok(silence("ended"))))
+    }
+    fn acknowledge(&self, asked: Acknowledgement) -> BoxFuture<'_, Result<AcknowledgedDto, OperateError>> {
+        self.wish(format!("{asked:?}"));
+        Box::pin(std::future::ready(Ok(AcknowledgedDto { acknowledged: Vec::new(), durable: true })))
+    }
+}
+
+impl Daemon {
+    fn wish(&self, text: String) {
+        self.wishes.lock().unwrap().push(text);
+    }
+}
+
+fn silence(state: &str) -> SilenceDto {
+    SilenceDto {
+        id: "s1".into(),
+        state: state.into(),
+        matches: serde_json::from_value(json!({ "rule": "cpu_*" })).unwrap(),
+        from: Time::EPOCH,
+        until: None,
+        every: None,
+        time_zone: None,
+        next_change: None,
+        author: "anna".into(),
+        comment: String::new(),
+        created: Time::EPOCH,
+        expired: None,
+        expired_by: None,
+    }
+}
+
+fn made(silence: SilenceDto) -> SilenceMadeDto {
+    SilenceMadeDto { silence, covers: Vec::new(), covers_total: 0, warnings: Vec::new(), durable: true }
 }
 
 fn settings() -> Settings {

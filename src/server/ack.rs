@@ -1,0 +1,85 @@
+//! Acknowledgements: of one firing, or of all that match.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use serde::Deserialize;
+
+use super::Shared;
+use super::api::AcknowledgedDto;
+use super::error::ApiError;
+use super::operate::{body, clean, operate_error, person};
+use super::ports::Acknowledgement;
+use super::read::{NoQuery, query};
+use crate::engine::Selector;
+use crate::routing::MAX_COMMENT;
+
+/// Who, and why; all of it may be left out.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct One {
+    by: Option<String>,
+    #[serde(default)]
+    comment: String,
+    /// The acknowledgement is taken back.
+    #[serde(default)]
+    undo: bool,
+}
+
+/// The same, with what the firings must be.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Several {
+    rule: Option<String>,
+    kind: Option<String>,
+    name: Option<String>,
+    by: Option<String>,
+    #[serde(default)]
+    comment: String,
+    #[serde(default)]
+    undo: bool,
+}
+
+pub(super) async fn one(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+    sent: Body,
+) -> Result<Json<AcknowledgedDto>, ApiError> {
+    let NoQuery {} = query(&uri)?;
+    let One { by, comment, undo } = body(sent).await?;
+    let selector = Selector { id: Some(id), ..Selector::default() };
+    acknowledge(shared, selector, by, comment, undo).await
+}
+
+pub(super) async fn several(
+    State(shared): State<Shared>,
+    uri: Uri,
+    sent: Body,
+) -> Result<Json<AcknowledgedDto>, ApiError> {
+    let NoQuery {} = query(&uri)?;
+    let Several { rule, kind, name, by, comment, undo } = body(sent).await?;
+    if rule.is_none() && kind.is_none() && name.is_none() {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "this would acknowledge everything that fires")
+            .hint("give `rule`, `kind` or `name`, or POST to /api/v1/alerts/{id}/ack"));
+    }
+    acknowledge(shared, Selector { id: None, rule, kind, name }, by, comment, undo).await
+}
+
+async fn acknowledge(
+    shared: Shared,
+    selector: Selector,
+    by: Option<String>,
+    comment: String,
+    undo: bool,
+) -> Result<Json<AcknowledgedDto>, ApiError> {
+    let bad = |problem: String| ApiError::new(StatusCode::BAD_REQUEST, problem);
+    let by = person(by, "by").map_err(bad)?;
+    let comment = clean(comment, "comment").map_err(bad)?;
+    if comment.len() > MAX_COMMENT {
+        return Err(bad(format!("`comment` is longer than {MAX_COMMENT} bytes")));
+    }
+    let asked = Acknowledgement { selector, by, comment, undo };
+    shared.operator.acknowledge(asked).await.map(Json).map_err(operate_error)
+}

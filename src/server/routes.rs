@@ -1,0 +1,117 @@
+//! The one list of routes: what is served, and who may ask for it. The router, the guard and the tests of both are made
+//! from it, so that a new route cannot be forgotten.
+
+use std::fmt;
+
+use axum::http::Method;
+use axum::routing::{MethodRouter, delete, get, post};
+
+use super::{Shared, ack, alerts, follow, outbox, push, read, silences, why};
+
+/// What a token must be good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// To look at everything.
+    Read,
+    /// To send snapshots.
+    Push,
+    /// To operate: silence, acknowledge, pause. Who may write may read too.
+    Write,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Scope; 3] = [Scope::Read, Scope::Push, Scope::Write];
+
+    /// The scope as larum.yaml writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scope::Read => "read",
+            Scope::Push => "push",
+            Scope::Write => "write",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One route.
+#[derive(Clone, Copy)]
+pub(super) struct Route {
+    pub(super) method: fn() -> Method,
+    /// As axum writes it: `/api/v1/alerts/{id}`.
+    pub(super) path: &'static str,
+    /// What is needed; `None` for what anybody may ask.
+    pub(super) scope: Option<Scope>,
+    /// Makes its handler.
+    pub(super) handler: fn() -> MethodRouter<Shared>,
+}
+
+const fn asks(path: &'static str, scope: Option<Scope>, handler: fn() -> MethodRouter<Shared>) -> Route {
+    Route { method: || Method::GET, path, scope, handler }
+}
+
+const fn does(path: &'static str, scope: Scope, handler: fn() -> MethodRouter<Shared>) -> Route {
+    Route { method: || Method::POST, path, scope: Some(scope), handler }
+}
+
+const READ: Option<Scope> = Some(Scope::Read);
+
+/// All of them.
+pub(super) const ROUTES: &[Route] = &[
+    asks("/healthz", None, || get(read::healthz)),
+    asks("/readyz", None, || get(read::readyz)),
+    asks("/api/v1/snapshots", READ, || get(follow::snapshots)),
+    does("/api/v1/snapshots", Scope::Push, || post(push::snapshots)),
+    asks("/api/v1/status", READ, || get(read::status)),
+    asks("/api/v1/rules", READ, || get(read::rules)),
+    asks("/api/v1/alerts", READ, || get(alerts::list)),
+    asks("/api/v1/alerts/{id}", READ, || get(alerts::one)),
+    does("/api/v1/alerts/{id}/ack", Scope::Write, || post(ack::one)),
+    does("/api/v1/ack", Scope::Write, || post(ack::several)),
+    asks("/api/v1/silences", READ, || get(silences::list)),
+    does("/api/v1/silences", Scope::Write, || post(silences::make)),
+    asks("/api/v1/silences/{id}", READ, || get(silences::one)),
+    Route {
+        method: || Method::DELETE,
+        path: "/api/v1/silences/{id}",
+        scope: Some(Scope::Write),
+        handler: || delete(silences::end),
+    },
+    asks("/api/v1/subjects", READ, || get(read::subjects)),
+    asks("/api/v1/channels", READ, || get(read::channels)),
+    asks("/api/v1/why", READ, || get(why::why)),
+    asks("/api/v1/outbox", READ, || get(outbox::list)),
+    asks("/api/v1/outbox/{id}", READ, || get(outbox::show)),
+    does("/api/v1/outbox/{id}/retry", Scope::Write, || post(outbox::retry)),
+    does("/api/v1/outbox/{id}/drop", Scope::Write, || post(outbox::drop)),
+];
+
+/// The route that answers to a method at a path as axum writes it. Who may get may ask for the head.
+pub(super) fn find(method: &Method, path: &str) -> Option<&'static Route> {
+    let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
+    ROUTES.iter().find(|route| route.path == path && (route.method)() == method)
+}
+
+/// The methods to which a path answers, in words: `GET and POST`.
+pub(super) fn methods(path: &str) -> String {
+    let methods: Vec<String> =
+        ROUTES.iter().filter(|route| route.path == path).map(|route| (route.method)().to_string()).collect();
+    methods.join(" and ")
+}
+
+/// The first words of all paths, for hints: `/api/v1/{snapshots,status,..}`.
+pub(super) fn summary() -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for route in ROUTES {
+        let name = route.path.strip_prefix("/api/v1/").and_then(|rest| rest.split('/').next());
+        if let Some(name) = name.filter(|name| !names.contains(name)) {
+            names.push(name);
+        }
+    }
+    format!("/healthz, /readyz and /api/v1/{{{}}}", names.join(","))
+}

@@ -1,0 +1,150 @@
+//! Silences: `GET` and `POST /api/v1/silences`, one of them, and its end by `DELETE`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Shared;
+use super::api::{SilenceDto, SilenceMadeDto};
+use super::error::ApiError;
+use super::operate::{body, clean, operate_error, person};
+use super::ports::SilenceQuery;
+use super::read::{NoQuery, query, unavailable};
+use crate::model::{Time, duration};
+use crate::routing::{Active, Matchers, Plan, Recurrence, SilenceState};
+
+/// How many are listed where `limit` is not given.
+const LIMIT: usize = 100;
+/// How many are listed at most.
+const MOST: usize = 1000;
+
+/// A silence as somebody asks for it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// Which alerts it covers.
+    #[serde(rename = "match")]
+    matches: Matchers,
+    from: Option<Time>,
+    until: Option<Time>,
+    #[serde(rename = "for")]
+    length: Option<String>,
+    /// Weekly windows, as a route's `active`.
+    every: Option<String>,
+    time_zone: Option<String>,
+    #[serde(default)]
+    comment: String,
+    author: Option<String>,
+    /// Nothing is made: only what it would cover is told.
+    #[serde(default)]
+    preview: bool,
+}
+
+/// Which silences are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    /// `planned`, `active`, `waiting`, `ended`, or `all`; those that are not ended unless said.
+    state: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+pub(super) async fn make(State(shared): State<Shared>, uri: Uri, sent: Body) -> Result<Response, ApiError> {
+    let NoQuery {} = query(&uri)?;
+    let asked: Asked = body(sent).await?;
+    let preview = asked.preview;
+    let plan = plan(asked, &shared.settings.time_zone)?;
+    let made: SilenceMadeDto = shared.operator.silence(plan, preview).await.map_err(operate_error)?;
+    let status = if preview { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(made)).into_response())
+}
+
+/// What is asked for, as a plan.
+fn plan(asked: Asked, own_zone: &TimeZone) -> Result<Plan, ApiError> {
+    let mut problems: Vec<String> = Vec::new();
+    let length = asked.length.as_deref().map(duration::parse).transpose();
+    let length = length.map_err(|error| problems.push(format!("`for`: {error}"))).ok().flatten();
+    let windows = asked.every.as_deref().map(str::parse::<Active>).transpose();
+    let windows = windows.map_err(|error| problems.push(format!("`every`: {error}"))).ok().flatten();
+    let zone = asked.time_zone.as_deref().map(TimeZone::get).transpose();
+    let zone = zone.map_err(|_| problems.push("`time_zone` is not known: write its IANA name".into())).ok().flatten();
+    if zone.is_some() && asked.every.is_none() {
+        problems.push("`time_zone` says in which zone `every` is, which is missing".to_string());
+    }
+    let author = person(asked.author, "author").map_err(|problem| problems.push(problem)).unwrap_or_default();
+    let comment = clean(asked.comment, "comment").map_err(|problem| problems.push(problem)).unwrap_or_default();
+    if !problems.is_empty() {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, problems.join("; ")));
+    }
+    Ok(Plan {
+        matches: asked.matches,
+        from: asked.from,
+        until: asked.until,
+        length,
+        recurs: windows.map(|windows| Recurrence { windows, zone: zone.unwrap_or_else(|| own_zone.clone()) }),
+        author,
+        comment,
+    })
+}
+
+pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+    let asked: Listed = query(&uri)?;
+    let bad = |error: String| ApiError::new(StatusCode::BAD_REQUEST, error);
+    let states = SilenceState::ALL.map(SilenceState::as_str);
+    let states: Vec<SilenceState> = match asked.state.as_deref() {
+        None => SilenceState::ALL.into_iter().filter(|state| *state != SilenceState::Ended).collect(),
+        Some("all") => SilenceState::ALL.to_vec(),
+        Some(name) => match SilenceState::ALL.into_iter().find(|state| state.as_str() == name) {
+            Some(state) => vec![state],
+            None => {
+                return Err(bad(format!("`{name}` is no state of a silence"))
+                    .hint(format!("the states are {} and all", states.join(", "))));
+            }
+        },
+    };
+    let limit = asked.limit.unwrap_or(LIMIT);
+    if limit == 0 || limit > MOST {
+        return Err(bad(format!("`limit` is between 1 and {MOST}")));
+    }
+    let from = asked.cursor.as_deref().map(str::parse::<usize>).transpose();
+    let from = from.map_err(|_| bad(super::NoCursor.to_string()))?.unwrap_or(0);
+    let found = shared.view.silences(SilenceQuery { states }).await.map_err(unavailable)?;
+    let to = from.saturating_add(limit).min(found.len());
+    let next = (to < found.len()).then(|| to.to_string());
+    let page = found.get(from..to).unwrap_or_default();
+    Ok(Json(json!({ "silences": page, "next": next })).into_response())
+}
+
+pub(super) async fn one(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Json<SilenceMadeDto>, ApiError> {
+    let NoQuery {} = query(&uri)?;
+    shared.operator.show_silence(id).await.map(Json).map_err(operate_error)
+}
+
+/// Who ends it; the body may be empty.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ending {
+    by: Option<String>,
+}
+
+pub(super) async fn end(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+    sent: Body,
+) -> Result<Json<SilenceDto>, ApiError> {
+    let NoQuery {} = query(&uri)?;
+    let asked: Ending = body(sent).await?;
+    let by = person(asked.by, "by").map_err(|problem| ApiError::new(StatusCode::BAD_REQUEST, problem))?;
+    shared.operator.end_silence(id, by).await.map(Json).map_err(operate_error)
+}
