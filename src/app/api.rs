@@ -18,18 +18,19 @@ use super::figures::Figures;
 use super::folder::Layout;
 use super::followers::Followers;
 use super::on_call;
-use super::past;
 use super::problems::{Part, Problems};
+use super::{past, pause};
 use crate::collect::COLLECTOR_KIND;
 use crate::diagnostic::Severity;
 use crate::engine::{Alert, Books, Engine, Input, RuleView, Standing};
 use crate::history::{Batch, World};
+use crate::lab::why;
 use crate::model::{ChannelName, FiringId, NotificationId, Now, Value};
 use crate::rules::check_unknown_fields;
 use crate::rules::{Rule, Scope};
 use crate::server::api::{
-    AlertDto, AlertPageDto, AttemptCountsDto, ChannelDto, CollectorDto, DeliveryDetailDto, DeliveryDto, OutboxDto,
-    ProblemDto, RuleDto, RulesSummaryDto, SilenceDto, StatusDto, SubjectDto, WhyDto,
+    AlertDto, AlertPageDto, AttemptCountsDto, ChannelDto, CollectorDto, DeliveryDetailDto, DeliveryDto, OnCallDto,
+    OutboxDto, PauseDto, ProblemDto, RuleDto, RulesSummaryDto, SilenceDto, StatusDto, SubjectDto, WhyDto,
 };
 use crate::server::{
     FiringQuery, Followed, Found, Intake, OutboxQuery, Overview, PastError, PushError, PushReceipt, Readiness,
@@ -74,6 +75,9 @@ impl Intake for Api {
             if !self.collectors.takes_pushes() {
                 return Err(PushError::Off);
             }
+            if self.collectors.is_paused("push") {
+                return Err(PushError::Paused);
+            }
             let receipt = self.engine.try_step(Input::Batch(batch)).await.map_err(|refused| match refused {
                 Refused::Busy => PushError::Busy { retry_after: Duration::from_secs(1) },
                 Refused::Stopped(_) => PushError::Stopping,
@@ -107,6 +111,12 @@ impl View for Api {
             let mut problems = self.file_problems();
             problems.extend(seen.problems);
             problems.extend(self.delivery_problems());
+            problems.extend(seen.paused.iter().map(|paused| {
+                let (place, message, hint) = pause::reminder(paused);
+                let mut problem = ProblemDto::of_thing(Severity::Warning, "pause", place, message);
+                problem.hint = Some(hint);
+                problem
+            }));
             problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
             Ok(StatusDto {
                 timestamp: self.clock.now().wall(),
@@ -127,6 +137,9 @@ impl View for Api {
                     oldest_waiting_seconds: totals.oldest_waiting.map(|age| age.as_secs()),
                     durable: self.store.is_durable() && self.figures.unsaved.get() == 0,
                 },
+                paused: seen.paused,
+                silences: seen.silences,
+                on_call: seen.on_call,
                 problems,
             })
         })
@@ -190,6 +203,10 @@ impl View for Api {
         Box::pin(self.show_delivery(id.into()))
     }
 
+    fn pauses(&self) -> BoxFuture<'_, Result<Vec<PauseDto>, Unavailable>> {
+        Box::pin(self.list_pauses())
+    }
+
     fn silences(&self, asked: SilenceQuery) -> BoxFuture<'_, Result<Vec<SilenceDto>, Unavailable>> {
         self.list_silences(asked)
     }
@@ -206,6 +223,9 @@ struct Seen {
     collectors: Vec<CollectorDto>,
     problems: Vec<ProblemDto>,
     books: BTreeMap<ChannelName, Books>,
+    paused: Vec<PauseDto>,
+    silences: usize,
+    on_call: BTreeMap<String, OnCallDto>,
 }
 
 impl Seen {
@@ -237,6 +257,9 @@ impl Seen {
             collectors: collectors(engine.world(), now),
             problems,
             books: engine.books().clone(),
+            paused: pause::documents(engine),
+            silences: engine.silences().active(now.wall()),
+            on_call: on_call::rotations(engine, now),
         }
     }
 }
@@ -352,8 +375,12 @@ impl Api {
                     duration_seconds: None,
                     consecutive_failures: 0,
                     error: None,
+                    paused: false,
                 });
             }
+        }
+        for collector in &mut seen {
+            collector.paused = self.collectors.is_paused(&collector.name);
         }
         seen.sort_by(|a, b| a.name.cmp(&b.name));
         seen
@@ -372,6 +399,7 @@ fn collectors(world: &World, now: Now) -> Vec<CollectorDto> {
             duration_seconds: number("duration_seconds"),
             consecutive_failures: number("consecutive_failures").unwrap_or_default() as u64,
             error: error.filter(|error| !error.is_empty()),
+            paused: false,
         })
     };
     world.of_kind(COLLECTOR_KIND).filter_map(of).collect()
@@ -384,11 +412,13 @@ fn rule_document(view: &RuleView<'_>, now: Now) -> RuleDto {
         Scope::Over { kind, by } => (kind, "over", &by[..]),
     };
     let quarantined = view.quarantine.until().filter(|until| *until > now.time);
-    let health = match (quarantined, view.fault) {
-        (Some(_), _) => "quarantined",
-        (None, Some(_)) => "error",
-        (None, None) => "ok",
+    let health = match (view.pause, quarantined, view.fault) {
+        (Some(_), ..) => "paused",
+        (None, Some(_), _) => "quarantined",
+        (None, None, Some(_)) => "error",
+        (None, None, None) => "ok",
     };
+    let paused = view.pause.map(|pause| format!("paused since {} by {}", pause.since, pause.by));
     let counts = view.counts;
     RuleDto {
         name: rule.name.to_string(),
@@ -398,7 +428,7 @@ fn rule_document(view: &RuleView<'_>, now: Now) -> RuleDto {
         scope: scope.to_string(),
         by: by.iter().map(ToString::to_string).collect(),
         health: health.to_string(),
-        problem: view.fault.map(|(_, fault)| fault.message.clone()),
+        problem: paused.or_else(|| view.fault.map(|(_, fault)| fault.message.clone())),
         taking_part: view.takes_part,
         pending: view.pending,
         firing: view.firing,
@@ -443,10 +473,10 @@ pub(super) fn alert_document(engine: &Engine, rule: &Rule, alert: &Alert, now: N
         values,
         told: Vec::new(),
         held: held.map(|(channel, hold)| (channel.to_string(), hold.reason().to_string())).collect(),
-        acknowledged: alert.acknowledged.as_ref().filter(|_| firing.is_some()).map(on_call::acknowledged),
+        acknowledged: alert.acknowledged.as_ref().filter(|_| firing.is_some()).map(why::acknowledged),
         silenced_by: engine.silenced(now, rule, alert).by.iter().map(ToString::to_string).collect(),
-        inhibited_by: engine.muted(now, rule, alert).map(|muted| on_call::muted(muted, now)),
-        escalation: on_call::next_step(engine, rule, alert, now),
+        inhibited_by: engine.muted(now, rule, alert).map(|muted| why::muted(muted, now)),
+        escalation: engine.next_step(now, rule, alert).map(|step| why::next_step(step, now)),
         not_judged_since: alert.not_judged_since.map(|since| now.wall_of(since)),
     }
 }

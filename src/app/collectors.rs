@@ -28,10 +28,15 @@ pub(super) struct Collectors {
     clock: Clock,
     running: Mutex<BTreeMap<String, Running>>,
     takes_pushes: AtomicBool,
+    /// What larum.yaml asks for, and its name.
+    wanted: Mutex<(Vec<Collector>, Arc<str>)>,
+    /// The sources that an operator leaves alone; `None` is all of them.
+    paused: Mutex<BTreeSet<Option<Arc<str>>>>,
 }
 
 struct Running {
     wanted: Collector,
+    /// Cancelled while it is paused.
     stop: CancellationToken,
     kinds: &'static [&'static str],
 }
@@ -51,7 +56,33 @@ impl<M: Machine> Sink for ToEngine<M> {
 impl Collectors {
     /// None runs yet. Their passes go to `sink`.
     pub(super) fn new(group: Group, sink: Arc<dyn Sink>, clock: Clock) -> Collectors {
-        Collectors { group, sink, clock, running: Mutex::default(), takes_pushes: AtomicBool::new(false) }
+        Collectors {
+            group,
+            sink,
+            clock,
+            running: Mutex::default(),
+            takes_pushes: AtomicBool::new(false),
+            wanted: Mutex::new((Vec::new(), "".into())),
+            paused: Mutex::default(),
+        }
+    }
+
+    /// Leaves these sources alone, and lets all others go on. Gives what cannot be started.
+    pub(super) fn set_paused(&self, sources: BTreeSet<Option<Arc<str>>>) -> Vec<Diagnostic> {
+        *self.paused.lock().unwrap_or_else(PoisonError::into_inner) = sources;
+        let (wanted, config_name) = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.reconcile(&wanted, &config_name)
+    }
+
+    /// Whether a source is left alone.
+    pub(super) fn is_paused(&self, source: &str) -> bool {
+        let paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        paused.contains(&None) || paused.contains(&Some(source.into()))
+    }
+
+    /// The names of all that larum.yaml asks for, `push` too.
+    pub(super) fn wanted_names(&self) -> BTreeSet<String> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).0.iter().map(Collector::name).collect()
     }
 
     /// Starts what is new, stops what is no longer wanted, and starts anew what changed. Gives what cannot be started:
@@ -59,6 +90,7 @@ impl Collectors {
     pub(super) fn reconcile(&self, wanted: &[Collector], config_name: &Arc<str>) -> Vec<Diagnostic> {
         let pushes = wanted.iter().any(|wanted| matches!(wanted, Collector::Push(_)));
         self.takes_pushes.store(pushes, Ordering::Relaxed);
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = (wanted.to_vec(), config_name.clone());
         let mut problems = Vec::new();
         let mut running = self.running();
         let names: BTreeSet<String> = wanted.iter().map(Collector::name).collect();
@@ -72,8 +104,16 @@ impl Collectors {
         });
         for wanted in wanted {
             let name = wanted.name();
-            if running.get(&name).is_some_and(|running| running.wanted == *wanted) {
-                continue;
+            let is_paused = self.is_paused(&name);
+            if let Some(running) = running.get(&name).filter(|running| running.wanted == *wanted) {
+                let is_stopped = running.stop.is_cancelled();
+                if is_paused && !is_stopped {
+                    tracing::info!(collector = name, "collector paused");
+                    running.stop.cancel();
+                }
+                if is_paused || !is_stopped {
+                    continue;
+                }
             }
             let Some((settings, schedule)) = settings(wanted) else { continue };
             match settings.build() {
@@ -83,7 +123,10 @@ impl Collectors {
                 Ok(first) => {
                     let stop = self.group.token().child_token();
                     let kinds = settings.reserved_kinds();
-                    self.start(&name, first, settings, schedule, &stop);
+                    match is_paused {
+                        true => stop.cancel(),
+                        false => self.start(&name, first, settings, schedule, &stop),
+                    }
                     if let Some(before) = running.insert(name, Running { wanted: wanted.clone(), stop, kinds }) {
                         before.stop.cancel();
                     }

@@ -28,6 +28,7 @@ mod on_call;
 mod outbox_api;
 mod own_state;
 mod past;
+mod pause;
 mod problems;
 mod project;
 mod reload;
@@ -223,6 +224,7 @@ impl App {
         // Collectors begin at once, while the rules are compiled.
         let to_engine = Arc::new(ToEngine(engine.clone()));
         let collectors = Arc::new(Collectors::new(collecting.clone(), to_engine, clock.clone()));
+        collectors.set_paused(pause::paused_sources(&machine));
         collectors.reconcile(&config.collectors, layout.config_name());
 
         let transport = Transport::new(Arc::new(Stdout::new())).map_err(Error::Transport)?;

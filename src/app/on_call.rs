@@ -1,5 +1,6 @@
 //! What people on call ask of the daemon: silences and acknowledgements.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 
@@ -7,11 +8,11 @@ use futures_util::future::BoxFuture;
 
 use super::api::{Api, alert_document};
 use crate::diagnostic::did_you_mean;
-use crate::engine::{AlertView, Engine, Input, Muted};
-use crate::model::{Acknowledged, FiringId, Now, SilenceId, Time};
-use crate::routing::{Expired, Matchers, Plan, Silence, SilenceState};
+use crate::engine::{AlertView, Engine, Input};
+use crate::model::{ChannelName, FiringId, Now, SilenceId};
+use crate::routing::{Expired, Matchers, Plan, Rotation, Silence, SilenceState};
 use crate::rules::{Rule, Scope};
-use crate::server::api::{AckDto, AcknowledgedDto, AlertDto, MutedDto, NextStepDto, SilenceDto, SilenceMadeDto};
+use crate::server::api::{AcknowledgedDto, AlertDto, OnCallDto, SilenceDto, SilenceMadeDto};
 use crate::server::{Acknowledgement, OperateError, SilenceQuery, Unavailable};
 
 /// So many of the alerts that a silence covers are named.
@@ -234,34 +235,14 @@ fn warnings(engine: &Engine, matches: &Matchers) -> Vec<String> {
     warnings
 }
 
-/// Who acknowledged an alert.
-pub(super) fn acknowledged(acknowledged: &Acknowledged) -> AckDto {
-    let Acknowledged { by, at, comment } = acknowledged;
-    AckDto { by: by.to_string(), at: *at, comment: comment.to_string() }
-}
-
-/// What mutes an alert.
-pub(super) fn muted(muted: Muted, now: Now) -> MutedDto {
-    match muted {
-        Muted::By { rule, subject } => MutedDto {
-            rule: rule.to_string(),
-            kind: Some(subject.kind.to_string()),
-            name: Some(subject.name.to_string()),
-            until: None,
-        },
-        Muted::Awaits { rule, until } => {
-            MutedDto { rule: rule.to_string(), kind: None, name: None, until: Some(now.wall_of(until)) }
-        }
-    }
-}
-
-/// The next step of an alert's escalation.
-pub(super) fn next_step(engine: &Engine, rule: &Rule, alert: &crate::engine::Alert, now: Now) -> Option<NextStepDto> {
-    let step = engine.next_step(now, rule, alert)?;
-    Some(NextStepDto {
-        at: step.at.map(|at: Time| now.wall_of(at)),
-        after_seconds: step.after.as_secs_f64(),
-        passed_seconds: step.passed.as_secs_f64(),
-        to: step.to.iter().map(ToString::to_string).collect(),
-    })
+/// Who is on call, by rotation.
+pub(super) fn rotations(engine: &Engine, now: Now) -> BTreeMap<String, OnCallDto> {
+    let wall = now.wall();
+    let names = |channels: &[ChannelName]| channels.iter().map(ToString::to_string).collect();
+    let document = |(name, rotation): (&ChannelName, &Rotation)| {
+        let until = rotation.next_change(wall);
+        let next = until.map(|until| names(rotation.on_call(until))).unwrap_or_default();
+        (name.to_string(), OnCallDto { now: names(rotation.on_call(wall)), until, next })
+    };
+    engine.routing().rotations().iter().map(document).collect()
 }

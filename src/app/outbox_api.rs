@@ -10,9 +10,10 @@ use super::tasks;
 use crate::model::{Notification, NotificationId, Occasion};
 use crate::routing::Plan;
 use crate::server::api::{
-    AcknowledgedDto, AttemptDto, DeliveryDetailDto, DeliveryDto, OperatedDto, SilenceDto, SilenceMadeDto, ToldDto,
+    AcknowledgedDto, AttemptDto, DeliveryDetailDto, DeliveryDto, ForgottenDto, OperatedDto, PauseDto, SilenceDto,
+    SilenceMadeDto, ToldDto,
 };
-use crate::server::{Acknowledgement, OperateError, Operator, OutboxQuery, Unavailable};
+use crate::server::{Acknowledgement, OperateError, Operator, OutboxQuery, PauseAsked, Unavailable};
 use crate::store::{Attempt, AttemptResult, Delivery, DeliveryFilter, DeliveryState, DeliveryStateName, Error, Reader};
 
 impl Api {
@@ -83,6 +84,18 @@ impl Operator for Api {
 
     fn end_silence(&self, id: String, by: String) -> BoxFuture<'_, Result<SilenceDto, OperateError>> {
         Box::pin(self.expire_silence(id, by))
+    }
+
+    fn pause(&self, asked: PauseAsked) -> BoxFuture<'_, Result<Vec<PauseDto>, OperateError>> {
+        Box::pin(self.pause_these(asked))
+    }
+
+    fn resume(&self, asked: PauseAsked) -> BoxFuture<'_, Result<Vec<PauseDto>, OperateError>> {
+        Box::pin(self.resume_these(asked))
+    }
+
+    fn forget(&self, kind: String, name: String) -> BoxFuture<'_, Result<ForgottenDto, OperateError>> {
+        Box::pin(self.forget_subject(kind, name))
     }
 
     fn acknowledge(&self, asked: Acknowledgement) -> BoxFuture<'_, Result<AcknowledgedDto, OperateError>> {

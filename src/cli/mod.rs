@@ -13,6 +13,7 @@ mod error;
 mod init;
 mod man;
 mod outbox;
+mod pause;
 mod record;
 mod replay;
 mod rules;
@@ -117,6 +118,17 @@ enum Command {
     /// Asks a running daemon. A notification that cannot be delivered is tried again for a day (`retry` in larum.yaml), then
     /// given up: its state is `dead`.
     Outbox(outbox::OutboxArgs),
+    /// Leave rules or collectors alone for a while; without any, say what is paused
+    ///
+    /// Asks a running daemon. A paused rule judges nothing, and its alerts stay as they are. Subjects of a paused collector
+    /// are not held to have fallen silent. It lasts over restarts, until `larum resume`.
+    Pause(pause::PauseArgs),
+    /// Let rules or collectors go on
+    Resume(pause::ResumeArgs),
+    /// Forget a subject: its alerts are closed as vanished
+    ///
+    /// Asks a running daemon. What reports again is a new subject.
+    Forget(pause::ForgetArgs),
     /// Run rule tests on a virtual clock
     ///
     /// Tests stand in rules/**/*.test.rhai and drive the daemon's own engine, from snapshot to the exact request that a
@@ -178,6 +190,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
         Command::Completions(args) => completions::run(&args, ui),
         Command::Definitions(args) => definitions::run(&args, ui),
         Command::DryRun(args) => dry_run::run(&args, &project, ui),
+        Command::Pause(args) => pause::pause(&args, &project, ui),
+        Command::Resume(args) => pause::resume(&args, &project, ui),
+        Command::Forget(args) => pause::forget(&args, &project, ui),
         Command::Silence(args) => silence::run(&args, &project, ui),
         Command::Ack(args) => ack::run(&args, &project, ui),
         Command::Why(args) => why::run(&args, &project, ui),

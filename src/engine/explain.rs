@@ -14,14 +14,15 @@ use std::sync::Arc;
 use crate::alert::{Decision, Reach, ToldFiring, Track};
 use crate::history::SubjectId;
 use crate::model::{
-    ChannelName, FiringId, Labels, Level, NoData, NotificationId, Now, RuleName, SubjectKey, Time, Value,
+    Acknowledged, ChannelName, FiringId, Labels, Level, NoData, NotificationId, Now, RuleName, SubjectKey, Time, Value,
 };
+use crate::routing::Silence;
 use crate::rules::trace::{Explained, Inside};
 use crate::rules::{Condition, Context, Fault, Rule, Scope, Target, Verdict};
 
 use super::set::group_name;
 use super::state::{flap_limit, track_level};
-use super::{Alert, Counts, Engine, TargetId};
+use super::{Alert, Counts, Engine, Muted, NextStep, Pause, TargetId};
 
 pub use distance::{Distance, distance};
 pub use survey::{Kind, Near, Survey};
@@ -65,6 +66,21 @@ pub struct Fares {
     pub fault: Option<(Time, Fault)>,
     /// Until when it is left alone.
     pub quarantined_until: Option<Time>,
+    /// An operator leaves it alone.
+    pub paused: Option<Pause>,
+}
+
+/// What people have said of an alert, or are to be told.
+#[derive(Clone, Debug, Default)]
+pub struct Attention {
+    /// Who acknowledged it.
+    pub acknowledged: Option<Acknowledged>,
+    /// The silences that cover it.
+    pub silences: Vec<Silence>,
+    /// Why it is muted.
+    pub muted: Option<Muted>,
+    /// Who is told next if nobody acknowledges it.
+    pub next_step: Option<NextStep>,
 }
 
 /// One rule and one subject or group, explained.
@@ -92,6 +108,8 @@ pub struct Explanation {
     pub next: Vec<Next>,
     /// Who is told.
     pub stages: Stages,
+    /// What people have said of it; nothing, where it does not fire.
+    pub attention: Attention,
 }
 
 /// What is judged.
@@ -375,6 +393,7 @@ impl Engine {
             flapping_until: present.flap.quiet_at(flap_limit(rule)),
             next: self.next(now, rule, &target, alert.as_ref()),
             stages: self.stages(now, rule, present, level, levels),
+            attention: alert.as_ref().map(|alert| self.attention(now, rule, alert)).unwrap_or_default(),
             subject: key,
             alert,
         })
@@ -400,6 +419,17 @@ impl Engine {
             counts: state.map(|state| state.counts).unwrap_or_default(),
             fault: state.and_then(|state| state.fault.clone()),
             quarantined_until: state.and_then(|state| state.quarantine.until()),
+            paused: self.pause_of_rule(&rule.name).cloned(),
+        }
+    }
+
+    fn attention(&self, now: Now, rule: &Rule, alert: &Alert) -> Attention {
+        let silences = self.silenced(now, rule, alert).by;
+        Attention {
+            acknowledged: alert.acknowledged.clone().filter(|_| alert.firing.is_some()),
+            silences: silences.iter().filter_map(|id| self.silences().get(id)).cloned().collect(),
+            muted: self.muted(now, rule, alert),
+            next_step: self.next_step(now, rule, alert),
         }
     }
 
@@ -514,6 +544,9 @@ impl Engine {
     /// When it is judged next, the soonest first.
     fn next(&self, now: Now, rule: &Rule, target: &TargetId, alert: Option<&Alert>) -> Vec<Next> {
         let state = self.states.get(&rule.name);
+        if self.pause_of_rule(&rule.name).is_some() {
+            return alert.and_then(|alert| alert.deadline).map(Next::Timer).into_iter().collect();
+        }
         if let Some(until) = state.and_then(|state| state.quarantine.until()) {
             return vec![Next::Released(until)];
         }

@@ -11,6 +11,8 @@ use crate::model::{
 use crate::routing::{Routing, Silence};
 use crate::rules::{Context, Fault, Rule, RuleSet};
 
+use super::pause::Paused;
+
 /// What the engine is told. Each input is one step.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -53,6 +55,17 @@ pub enum Input {
         /// It is taken back: reminders and escalation go on.
         withdraw: bool,
     },
+    /// Rules or collectors are left alone from now on.
+    Pause {
+        /// Which.
+        what: Paused,
+        /// Who asks for it.
+        by: Arc<str>,
+        /// Why; may be empty.
+        comment: Arc<str>,
+    },
+    /// Rules or collectors go on. To let all go on also ends the pauses of single ones.
+    Resume(Paused),
 }
 
 /// How a notification ended.

@@ -73,7 +73,7 @@ impl Engine {
     }
 
     fn judge_each(&mut self, now: Now, rule: &Arc<Rule>, kind: &str, ids: &[SubjectId], effects: &mut Effects) {
-        if self.in_quarantine(rule) {
+        if self.is_left_alone(rule) {
             return;
         }
         let mut tally = Tally::default();
@@ -152,8 +152,10 @@ impl Engine {
         }
     }
 
-    pub(super) fn in_quarantine(&self, rule: &Rule) -> bool {
-        self.states.get(&rule.name).is_some_and(|state| state.quarantine.until().is_some())
+    /// Whether a rule is left alone: it is paused, or keeps failing.
+    pub(super) fn is_left_alone(&self, rule: &Rule) -> bool {
+        self.pause_of_rule(&rule.name).is_some()
+            || self.states.get(&rule.name).is_some_and(|state| state.quarantine.until().is_some())
     }
 
     /// Shows a fault: kept with the rule, and the first of each rule and step among the effects.

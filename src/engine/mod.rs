@@ -9,6 +9,7 @@
 //! - from a verdict to a firing and its end: `settle.rs`
 //! - who is told: `tell.rs`; what several alerts were held back from at once: `held.rs`
 //! - what holds alerts back: silences in `silence.rs`, other alerts in `inhibit.rs`
+//! - rules and collectors that are left alone: `pause.rs`
 //! - acknowledgements: `acknowledge.rs`; who is told while there is none: `escalate.rs`
 //! - in groups: `group.rs`; what follows when a notification has come to its end: `flight.rs`; the books: `books.rs`
 //! - new rules: `reload.rs`
@@ -26,6 +27,7 @@ mod id;
 mod inhibit;
 mod input;
 mod judge;
+mod pause;
 mod quarantine;
 mod reload;
 mod saved;
@@ -50,6 +52,7 @@ pub use books::Books;
 pub use escalate::{Clock, NextStep};
 pub use inhibit::Muted;
 pub use input::{DeadLetter, Effects, Event, Input, Outcome, RuleFault, SavedState, Settings, Suppressed, Transition};
+pub use pause::{Pause, Paused};
 pub use quarantine::Quarantine;
 pub use saved::Resumed;
 pub use state::{Alert, Counts, Firing, Standing, TargetId};
@@ -91,6 +94,8 @@ pub struct Engine {
     groups: BTreeMap<GroupKey, Group>,
     groups_due: BTreeSet<(Time, GroupKey)>,
     silences: Silences,
+    /// What is left alone for a while.
+    pauses: BTreeMap<Paused, Pause>,
     /// Which alerts that fire mute which.
     inhibitions: Index,
     /// Alerts that are told anew at the end of this instant: another one mutes them now, or no longer.

@@ -19,6 +19,7 @@ use crate::rules::{RememberedRule, RuleSet};
 use super::books::Books;
 use super::flight::Flight;
 use super::group::{Group, GroupKey};
+use super::pause::{Pause, Paused};
 use super::{Alert, Effects, Engine, SavedState, Settings, TargetId, Transition};
 
 /// What a restart goes on from.
@@ -42,6 +43,7 @@ pub(super) enum Touched {
     Group(GroupKey),
     Flight(NotificationId),
     Silence(SilenceId),
+    Pause(Paused),
 }
 
 /// The kinds of pieces: the first word of their keys.
@@ -53,6 +55,7 @@ mod kind {
     pub(super) const GROUP: &str = "group";
     pub(super) const FLIGHT: &str = "flight";
     pub(super) const SILENCE: &str = "silence";
+    pub(super) const PAUSE: &str = "pause";
 }
 
 fn key(kind: &str, identity: impl Serialize) -> Arc<str> {
@@ -114,6 +117,10 @@ impl Engine {
 
     pub(super) fn touch_silence(&mut self, id: &SilenceId) {
         self.touch(key(kind::SILENCE, [id]), Touched::Silence(id.clone()));
+    }
+
+    pub(super) fn touch_pause(&mut self, paused: &Paused) {
+        self.touch(key(kind::PAUSE, [paused]), Touched::Pause(paused.clone()));
     }
 
     /// The books of a channel, to be changed.
@@ -186,6 +193,7 @@ impl Engine {
                 .groups
                 .get(key)
                 .map(|group| json(&SavedGroup { channel: key.channel.clone(), by: key.by.clone(), group })),
+            Touched::Pause(paused) => self.pauses.get(paused).map(json),
             Touched::Silence(id) => self.silences.get(id).map(json),
             Touched::Flight(id) => self.flights.get(id).filter(|flight| flight.is_loose()).map(json),
         };
@@ -207,7 +215,18 @@ impl Engine {
         let subjects = read::<SavedSubject>(take(kind::SUBJECT), &mut problems);
         let stopped = resumed.time;
         let subjects = subjects.into_iter().map(|(_, subject)| subject);
-        let world = World::restore(settings.limits.clone(), settings.zone.clone(), (stopped, now), subjects);
+        let pauses: Vec<(Paused, Pause)> = read::<Pause>(take(kind::PAUSE), &mut problems)
+            .into_iter()
+            .filter_map(|(identity, pause)| {
+                Some((serde_json::from_str::<[Paused; 1]>(identity).ok()?.into_iter().next()?, pause))
+            })
+            .collect();
+        let paused = pauses.iter().filter_map(|(what, pause)| match what {
+            Paused::Collectors(source) => Some((source.clone(), pause.engine_since)),
+            Paused::Rules(_) => None,
+        });
+        let paused = paused.collect();
+        let world = World::restore(settings.limits.clone(), settings.zone.clone(), (stopped, now), paused, subjects);
         let mut engine = Engine { sequence: resumed.sequence, world: Arc::new(world), ..Engine::new(settings, now) };
 
         let remembered = read::<RememberedRule>(take(kind::RULE), &mut problems);
@@ -217,6 +236,9 @@ impl Engine {
             engine.touch_subject(id);
         }
 
+        for (what, pause) in pauses {
+            engine.restore_pause(what, pause, now.time.since(stopped));
+        }
         for (_, silence) in read::<Silence>(take(kind::SILENCE), &mut problems) {
             engine.silences.put(silence, now.wall());
         }

@@ -29,7 +29,7 @@ impl Engine {
     /// Judges a rule's set, or each of its groups, once.
     pub(super) fn judge_set(&mut self, now: Now, rule: &Arc<Rule>, effects: &mut Effects) {
         let Scope::Over { kind, by } = &rule.scope else { return };
-        if self.in_quarantine(rule) {
+        if self.is_left_alone(rule) {
             return;
         }
         if self.world.awaits_any(kind) {

@@ -49,8 +49,8 @@ impl Engine {
                 }
                 alert.standing = Standing::Judged(conditions);
             }
-            Verdict::NoData(reason @ (NoData::Awaited | NoData::SetAwaited { .. })) => {
-                // Whatever the rule's `no_data` says, nothing happens because of a restart.
+            Verdict::NoData(reason @ (NoData::Awaited | NoData::SetAwaited { .. } | NoData::Paused { .. })) => {
+                // Whatever the rule's `no_data` says, nothing happens because of a restart or a pause.
                 alert.standing = Standing::NoData(reason);
                 pause(&mut alert, rule, now);
             }

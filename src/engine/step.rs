@@ -37,6 +37,7 @@ impl Engine {
             groups: BTreeMap::new(),
             groups_due: BTreeSet::new(),
             silences: Silences::default(),
+            pauses: BTreeMap::new(),
             inhibitions: Index::default(),
             retell: BTreeSet::new(),
             settling: false,
@@ -80,6 +81,8 @@ impl Engine {
                 }
             }
             Input::Silence(silence) => self.put_silence(now, silence, &mut effects),
+            Input::Pause { what, by, comment } => self.pause(now, what, by, comment, &mut effects),
+            Input::Resume(what) => self.resume_paused(now, &what, &mut effects),
             Input::Acknowledge { firings, by, comment, withdraw } => {
                 self.acknowledge(now, &firings, (!withdraw).then_some((by, comment)), &mut effects);
             }
@@ -135,7 +138,7 @@ impl Engine {
     }
 
     /// The world, to be changed. No evaluation is under way, so nothing else holds it.
-    fn world_mut(&mut self) -> &mut World {
+    pub(super) fn world_mut(&mut self) -> &mut World {
         debug_assert_eq!(Arc::strong_count(&self.world), 1, "something keeps the world, and it would be copied");
         Arc::make_mut(&mut self.world)
     }

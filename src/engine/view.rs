@@ -2,9 +2,10 @@
 
 use crate::history::World;
 use crate::model::{NoData, Now, RuleName, Time};
+use crate::routing::Routing;
 use crate::rules::{Context, Fault, Rule, RuleSet, Target};
 
-use super::{Alert, Counts, Engine, Quarantine, Standing};
+use super::{Alert, Counts, Engine, Pause, Quarantine, Standing};
 
 /// One alert, and the rule that judges it.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,9 @@ pub struct RuleView<'a> {
     pub counts: Counts,
     /// The newest fault, and when.
     pub fault: Option<&'a (Time, Fault)>,
-    /// Whether it is left alone.
+    /// An operator leaves it alone.
+    pub pause: Option<&'a Pause>,
+    /// Whether it is left alone because it keeps failing.
     pub quarantine: Quarantine,
     /// How many subjects or groups it takes part in.
     pub takes_part: usize,
@@ -40,6 +43,11 @@ impl Engine {
     /// What is known of what is observed.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// The routes in force.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
     }
 
     /// The rules in force.
@@ -82,6 +90,7 @@ impl Engine {
                 rule,
                 counts: state.counts,
                 fault: state.fault.as_ref(),
+                pause: self.pause_of_rule(&rule.name),
                 quarantine: state.quarantine,
                 takes_part: state.alerts.len() - left_out - gone,
                 left_out,

@@ -31,6 +31,11 @@ impl Arrivals {
         }
     }
 
+    /// The day on which the newest one came.
+    pub(crate) fn newest_day(&self) -> Option<Date> {
+        self.days.back().copied()
+    }
+
     /// What came before is not known any more.
     pub(crate) fn forget_before(&mut self, time: Time) {
         self.given_up = Some(Time::from_micros(time.as_micros() - 1));

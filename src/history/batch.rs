@@ -41,6 +41,12 @@ pub enum Refusal {
     /// More than 30 s ahead of engine time.
     #[error("its time is more than 30 s ahead: check the sender's clock")]
     Ahead,
+    /// Its source is paused.
+    #[error("the source `{source_name}` is paused: nothing of it is taken until it is resumed")]
+    Paused {
+        /// The source.
+        source_name: Arc<str>,
+    },
     /// The subject is known, and another source writes it.
     #[error("the subject belongs to the source `{owner}`, which wrote it first")]
     OtherSource {

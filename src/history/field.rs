@@ -160,6 +160,14 @@ impl Field {
         Field { held, given_up, restarted: Some(restarted), ..Field::new(newest) }
     }
 
+    /// The last so long does not count for how long it has had its value.
+    pub(crate) fn put_off(&mut self, length: Duration) {
+        self.newest.arrived = self.newest.arrived + length;
+        if let Some((_, since)) = &mut self.held {
+            *since = *since + length;
+        }
+    }
+
     /// Whether all samples of a day that began at this engine time were counted.
     pub(crate) fn knows_day(&self, start: Time) -> bool {
         self.restarted.is_none_or(|restarted| restarted <= start)

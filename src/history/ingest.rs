@@ -32,6 +32,11 @@ impl World {
     pub fn ingest(&mut self, now: Now, batch: Batch) -> BatchReport {
         let Batch { source, snapshots, complete } = batch;
         let mut report = BatchReport::default();
+        if self.paused_since(&source.name).is_some() {
+            let refusal = Refusal::Paused { source_name: source.name };
+            report.refused = (0..snapshots.len()).map(|index| (index, refusal.clone())).collect();
+            return report;
+        }
         let mut snapshots: Vec<(usize, Snapshot)> = snapshots.into_iter().enumerate().collect();
         snapshots.sort_by(|(_, a), (_, b)| a.subject.cmp(&b.subject).then(a.time.cmp(&b.time)));
         let mut named = BTreeSet::new();

@@ -13,6 +13,7 @@ mod field;
 mod index;
 mod ingest;
 mod limits;
+mod pause;
 mod promql;
 mod question;
 mod recording;

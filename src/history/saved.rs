@@ -81,18 +81,29 @@ impl World {
 
     /// The world after a restart at `now`, of which the last that was stored is of `stopped`. Subjects that were fresh then
     /// are awaited, and turn stale anew.
+    ///
+    /// `paused` are the sources that were paused then, and since when.
     pub fn restore(
         limits: Limits,
         zone: jiff::tz::TimeZone,
         (stopped, now): (Time, Now),
+        paused: BTreeMap<Option<Arc<str>>, Time>,
         subjects: impl IntoIterator<Item = SavedSubject>,
     ) -> World {
         let mut world = World::new(limits, zone, now);
+        world.paused = paused;
         let blind = now.time.since(stopped);
         world.started = Time::EPOCH;
         world.blind = Some((stopped, now.time));
         for saved in subjects {
-            world.take_up(saved, stopped, blind, now);
+            let watched = world.paused_since(&saved.source).map_or(stopped, |since| since.min(stopped));
+            world.take_up(saved, watched, blind, now);
+        }
+        for since in world.paused.values_mut() {
+            *since = *since + blind;
+        }
+        for (source, since) in world.paused.clone() {
+            world.pause(source, since);
         }
         world
     }

@@ -31,6 +31,8 @@ pub struct World {
     pub(super) fresh: BTreeSet<(Time, SubjectId)>,
     /// Subjects that were fresh when the engine stopped, and were not heard of since it started again.
     pub(super) awaited: BTreeSet<SubjectId>,
+    /// Since when sources are paused, in engine time; `None` is all of them.
+    pub(super) paused: BTreeMap<Option<Arc<str>>, Time>,
     /// When each subject's newest snapshot arrived.
     pub(super) by_arrival: BTreeSet<(Time, SubjectId)>,
     /// About how many bytes all of it takes.
@@ -52,6 +54,7 @@ impl World {
             kinds: BTreeMap::new(),
             fresh: BTreeSet::new(),
             awaited: BTreeSet::new(),
+            paused: BTreeMap::new(),
             by_arrival: BTreeSet::new(),
             bytes: 0,
         }
@@ -123,7 +126,7 @@ impl World {
 
     /// Whether no snapshot came for `stale_after`, or its source says that it is gone. So is a subject that was forgotten.
     pub fn is_stale(&self, id: SubjectId, now: Now) -> bool {
-        self.subject(id).is_none_or(|subject| subject.gone || subject.stale_at() <= now.time)
+        self.subject(id).is_none_or(|subject| subject.gone || subject.stale_at() <= self.watched(subject, now.time))
     }
 
     /// When the next fresh subject turns stale: not later than now for those that [`World::turned_stale`] will tell.
@@ -148,7 +151,9 @@ impl World {
     /// The subjects without a snapshot for at least `after`, in the order in which their newest ones arrived.
     pub fn forgettable(&self, now: Now, after: Duration) -> impl Iterator<Item = SubjectId> {
         let until = (now.time - after, SubjectId(u64::MAX));
-        self.by_arrival.range(..=until).map(|(_, id)| *id)
+        let is_watched =
+            |id: &SubjectId| self.subject(*id).is_none_or(|subject| self.paused_since(&subject.source).is_none());
+        self.by_arrival.range(..=until).map(|(_, id)| *id).filter(is_watched)
     }
 
     /// All subjects with the engine time at which their newest snapshot arrived, in the order of these times.
@@ -171,7 +176,7 @@ impl World {
         if record.subject.gone {
             return Err(NoData::Gone);
         }
-        fresh_enough(record, now)?;
+        self.fresh_enough(record, now)?;
         finite(history.newest().ok_or_else(|| NoData::FieldMissing { field: field.into() })?, field)
     }
 
@@ -248,7 +253,7 @@ impl World {
         }
         let record = self.table.get(id).ok_or(NoData::Gone)?;
         let history = record.field(field).ok_or_else(|| NoData::NeverHad { field: field.into() })?;
-        fresh_enough(record, now)?;
+        self.fresh_enough(record, now)?;
         let beyond = || NoData::BeyondHistory { question: function.question(field, window) };
         let t = now.time.max(record.subject.time);
         let (span, summary, changes) = match window {
@@ -282,7 +287,7 @@ impl World {
     pub fn ago(&self, id: SubjectId, field: &str, ago: Duration, now: Now) -> Result<Value, NoData> {
         let record = self.table.get(id).ok_or(NoData::Gone)?;
         let history = record.field(field).ok_or_else(|| NoData::NeverHad { field: field.into() })?;
-        fresh_enough(record, now)?;
+        self.fresh_enough(record, now)?;
         let question = || format!("ago(\"{field}\", \"{}\")", crate::model::duration::format(ago));
         match history.before(now.time.max(record.subject.time) - ago, lookback(record.subject.stale_after)) {
             Past::Value(value) => finite(&value, field),
@@ -347,7 +352,22 @@ impl World {
     pub fn age(&self, id: SubjectId, now: Now) -> Result<f64, NoData> {
         let subject = self.subject(id).ok_or(NoData::Gone)?;
         self.reported(id)?;
-        Ok(now.time.since(subject.time + subject.blind).as_secs_f64())
+        Ok(self.watched(subject, now.time).since(subject.time + subject.blind).as_secs_f64())
+    }
+
+    /// A gone subject has no more snapshots to wait for: its past can be read.
+    fn fresh_enough(&self, record: &Record, now: Now) -> Result<(), NoData> {
+        let subject = &record.subject;
+        if subject.gone {
+            return Ok(());
+        }
+        if subject.stale_at() <= self.watched(subject, now.time) {
+            return Err(NoData::Stale { since: now.wall_of(subject.arrived) });
+        }
+        match self.paused_since(&subject.source) {
+            Some(since) => Err(NoData::Paused { since: now.wall_of(since) }),
+            None => Ok(()),
+        }
     }
 
     /// How long something of a subject has lasted cannot be told while it is awaited: it may have reported to nobody.
@@ -378,15 +398,6 @@ pub(crate) struct SeenWindow {
 /// How far before a time a sample may be that tells the value at that time.
 pub(super) fn lookback(stale_after: Duration) -> Duration {
     stale_after.max(MIN_LOOKBACK)
-}
-
-/// A gone subject has no more snapshots to wait for: its past can be read.
-fn fresh_enough(record: &Record, now: Now) -> Result<(), NoData> {
-    let subject = &record.subject;
-    match !subject.gone && subject.stale_at() <= now.time {
-        true => Err(NoData::Stale { since: now.wall_of(subject.arrived) }),
-        false => Ok(()),
-    }
 }
 
 fn finite(value: &Value, field: &str) -> Result<Value, NoData> {

@@ -259,7 +259,9 @@ impl Bench {
             | Input::Revived { .. }
             | Input::Forget(_)
             | Input::Silence(_)
-            | Input::Acknowledge { .. } => {}
+            | Input::Acknowledge { .. }
+            | Input::Pause { .. }
+            | Input::Resume(_) => {}
         }
         let effects = self.engine.step(self.now, input);
         self.last_step = (effects.sequence, effects.now.time);

@@ -51,6 +51,11 @@ pub enum NoData {
         /// The kind.
         kind: Arc<str>,
     },
+    /// Its collector is paused.
+    Paused {
+        /// Since when.
+        since: Time,
+    },
     /// A division by zero.
     DivisionByZero,
     /// A number that is NaN or infinite.
@@ -79,8 +84,11 @@ impl fmt::Display for NoData {
             }
             NoData::Stale { since } => write!(f, "no snapshot since {since}"),
             NoData::Gone => f.write_str("its source says that it no longer exists"),
-            NoData::Awaited => f.write_str("it was not heard of since the restart"),
-            NoData::SetAwaited { kind } => write!(f, "not every `{kind}` was heard of since the restart"),
+            NoData::Awaited => f.write_str("it was not heard of since the restart or the end of a pause"),
+            NoData::SetAwaited { kind } => {
+                write!(f, "not every `{kind}` was heard of since the restart or the end of a pause")
+            }
+            NoData::Paused { since } => write!(f, "its collector is paused since {since}"),
             NoData::DivisionByZero => f.write_str("division by zero"),
             NoData::NotFinite { origin } => write!(f, "`{origin}` is not a finite number"),
             NoData::EmptySet { question } => write!(f, "{question} has no member to read"),

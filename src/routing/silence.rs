@@ -193,8 +193,8 @@ impl Silence {
         };
         match until {
             _ if plan.matches.is_empty() => return Err(PlanError::NoCondition),
-            Some(until) if until <= from => return Err(PlanError::EndsBefore { from, until }),
             Some(until) if until <= now => return Err(PlanError::Past { until }),
+            Some(until) if until <= from => return Err(PlanError::EndsBefore { from, until }),
             _ => {}
         }
         let (author, comment) = (plan.author.trim(), plan.comment.trim());
@@ -303,6 +303,11 @@ impl Silences {
     /// How many there are, those that ended too.
     pub fn len(&self) -> usize {
         self.live.len() + self.past.len()
+    }
+
+    /// How many cover what they match at a wall-clock time.
+    pub fn active(&self, wall: Time) -> usize {
+        self.live.values().filter(|silence| silence.state(wall) == SilenceState::Active).count()
     }
 
     /// Whether there are none.

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use alerts::{AlertEventDto, AlertHistoryDto, AlertNotificationDto, AlertPageDto, SuppressedDto, TransitionDto};
-pub use on_call::{AckDto, AcknowledgedDto, MutedDto, NextStepDto, SilenceDto, SilenceMadeDto};
+pub use on_call::{AckDto, AcknowledgedDto, ForgottenDto, MutedDto, NextStepDto, PauseDto, SilenceDto, SilenceMadeDto};
 pub use why::{
-    WhyAskedDto, WhyAtLevelDto, WhyChannelDto, WhyCountsDto, WhyDeliveryDto, WhyDistanceDto, WhyDto, WhyExpressionDto,
-    WhyFaultDto, WhyFiringDto, WhyLevelDto, WhyMembersDto, WhyMismatchDto, WhyNearDto, WhyNextDto, WhyOutboxDto,
-    WhyOutcomeDto, WhyPartDto, WhyRouteDto, WhyRuleDto, WhySamplesDto, WhyStagesDto, WhyStateDto, WhySubjectDto,
-    WhySubjectsDto, WhyTimerDto, WhyToldDto, WhyVerdictCountDto, WhyVerdictDto,
+    WhyAskedDto, WhyAtLevelDto, WhyAttentionDto, WhyChannelDto, WhyCountsDto, WhyDeliveryDto, WhyDistanceDto, WhyDto,
+    WhyExpressionDto, WhyFaultDto, WhyFiringDto, WhyLevelDto, WhyMembersDto, WhyMismatchDto, WhyNearDto, WhyNextDto,
+    WhyOutboxDto, WhyOutcomeDto, WhyPartDto, WhyRouteDto, WhyRuleDto, WhySamplesDto, WhySilenceDto, WhyStagesDto,
+    WhyStateDto, WhySubjectDto, WhySubjectsDto, WhyTimerDto, WhyToldDto, WhyVerdictCountDto, WhyVerdictDto,
 };
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -51,8 +51,25 @@ pub struct StatusDto {
     pub collectors: Vec<CollectorDto>,
     /// What is owed to channels.
     pub outbox: OutboxDto,
+    /// What is left alone for a while.
+    pub paused: Vec<PauseDto>,
+    /// How many silences are active.
+    pub silences: usize,
+    /// Who is on call, by rotation.
+    pub on_call: BTreeMap<String, OnCallDto>,
     /// What is wrong, the worst first.
     pub problems: Vec<ProblemDto>,
+}
+
+/// Who is on call in a rotation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OnCallDto {
+    /// The channels now.
+    pub now: Vec<String>,
+    /// Until when, at least; null where nothing changes.
+    pub until: Option<Time>,
+    /// The channels then.
+    pub next: Vec<String>,
 }
 
 /// Rules, counted.
@@ -85,7 +102,7 @@ pub struct RuleDto {
     pub scope: String,
     /// With `over`, the labels that it groups by.
     pub by: Vec<String>,
-    /// `ok`, `error` (its last evaluation failed) or `quarantined`.
+    /// `ok`, `error` (its last evaluation failed), `quarantined` or `paused`.
     pub health: String,
     /// Why it is not `ok`.
     pub problem: Option<String>,
@@ -349,6 +366,8 @@ pub struct CollectorDto {
     pub consecutive_failures: u64,
     /// What went wrong in the last pass.
     pub error: Option<String>,
+    /// It is left alone for a while.
+    pub paused: bool,
 }
 
 /// What is owed to all channels together.

@@ -15,6 +15,7 @@ mod listen;
 mod operate;
 mod outbox;
 mod overview;
+mod pause;
 mod ports;
 mod push;
 mod read;
@@ -26,9 +27,9 @@ pub use guard::AllowedHosts;
 pub use listen::{Listener, serve};
 pub use overview::{Overview, overview};
 pub use ports::{
-    Acknowledgement, Cursor, FiringQuery, Followed, Found, Intake, NoCursor, OperateError, Operator, OutboxQuery,
-    PastError, PushError, PushReceipt, Readiness, SilenceQuery, TooManyFollowers, Unavailable, View, WhyError,
-    WhyQuery,
+    Acknowledgement, Cursor, FiringQuery, Followed, Found, Intake, Named, NoCursor, OperateError, Operator,
+    OutboxQuery, PastError, PauseAsked, PushError, PushReceipt, Readiness, SilenceQuery, TooManyFollowers, Unavailable,
+    View, WhyError, WhyQuery,
 };
 pub use routes::Scope;
 

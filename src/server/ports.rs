@@ -8,8 +8,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
 use super::api::{
-    AcknowledgedDto, AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, OperatedDto,
-    RuleDto, SilenceDto, SilenceMadeDto, StatusDto, SubjectDto, WhyDto,
+    AcknowledgedDto, AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, ForgottenDto,
+    OperatedDto, PauseDto, RuleDto, SilenceDto, SilenceMadeDto, StatusDto, SubjectDto, WhyDto,
 };
 use crate::engine::Selector;
 use crate::history::{Batch, Refusal};
@@ -57,6 +57,9 @@ pub enum PushError {
     /// No collector takes pushes.
     #[error("pushes are not taken here")]
     Off,
+    /// Pushes are paused.
+    #[error("pushes are paused")]
+    Paused,
     /// The daemon is stopping.
     #[error("larum is stopping")]
     Stopping,
@@ -89,6 +92,8 @@ pub trait View: Send + Sync + 'static {
     fn outbox(&self, query: OutboxQuery) -> BoxFuture<'_, Result<Vec<DeliveryDto>, Unavailable>>;
     /// One notification with its attempts.
     fn delivery(&self, id: &str) -> BoxFuture<'_, Result<Option<DeliveryDetailDto>, Unavailable>>;
+    /// What is left alone for a while.
+    fn pauses(&self) -> BoxFuture<'_, Result<Vec<PauseDto>, Unavailable>>;
     /// Silences, the newest first.
     fn silences(&self, asked: SilenceQuery) -> BoxFuture<'_, Result<Vec<SilenceDto>, Unavailable>>;
     /// Why a rule fires on something, or not.
@@ -186,6 +191,24 @@ pub trait Operator: Send + Sync + 'static {
     /// Where there is none, several, or it is over.
     fn end_silence(&self, id: String, by: String) -> BoxFuture<'_, Result<SilenceDto, OperateError>>;
 
+    /// Leaves rules or collectors alone. Gives what is paused then.
+    ///
+    /// # Errors
+    /// Where a name is not known; then nothing is changed.
+    fn pause(&self, asked: PauseAsked) -> BoxFuture<'_, Result<Vec<PauseDto>, OperateError>>;
+
+    /// Lets rules or collectors go on. Gives what is paused then.
+    ///
+    /// # Errors
+    /// Where one is not paused; then nothing is changed.
+    fn resume(&self, asked: PauseAsked) -> BoxFuture<'_, Result<Vec<PauseDto>, OperateError>>;
+
+    /// Forgets a subject, and closes its alerts as vanished.
+    ///
+    /// # Errors
+    /// Where it is not known.
+    fn forget(&self, kind: String, name: String) -> BoxFuture<'_, Result<ForgottenDto, OperateError>>;
+
     /// Acknowledges firings, or takes it back.
     ///
     /// # Errors
@@ -204,6 +227,41 @@ pub struct Acknowledgement {
     pub comment: String,
     /// It is taken back.
     pub undo: bool,
+}
+
+/// Some of something, or all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// All.
+    All,
+    /// These.
+    Some(Vec<String>),
+}
+
+impl Default for Named {
+    fn default() -> Named {
+        Named::Some(Vec::new())
+    }
+}
+
+impl Named {
+    /// Whether it names nothing.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Named::Some(names) if names.is_empty())
+    }
+}
+
+/// What is to be paused, or to go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PauseAsked {
+    /// Rules.
+    pub rules: Named,
+    /// Collectors.
+    pub collectors: Named,
+    /// Who asks; empty where that is not said.
+    pub by: String,
+    /// Why; may be empty.
+    pub comment: String,
 }
 
 /// Which silences are asked for.

@@ -6,7 +6,7 @@ use std::fmt;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post};
 
-use super::{Shared, ack, alerts, follow, outbox, push, read, silences, why};
+use super::{Shared, ack, alerts, follow, outbox, pause, push, read, silences, why};
 
 /// What a token must be good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +82,10 @@ pub(super) const ROUTES: &[Route] = &[
         scope: Some(Scope::Write),
         handler: || delete(silences::end),
     },
+    asks("/api/v1/pause", READ, || get(pause::list)),
+    does("/api/v1/pause", Scope::Write, || post(pause::pause)),
+    does("/api/v1/resume", Scope::Write, || post(pause::resume)),
+    does("/api/v1/forget", Scope::Write, || post(pause::forget)),
     asks("/api/v1/subjects", READ, || get(read::subjects)),
     asks("/api/v1/channels", READ, || get(read::channels)),
     asks("/api/v1/why", READ, || get(why::why)),

@@ -12,9 +12,9 @@ use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
 use super::api::{
-    AcknowledgedDto, AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, OperatedDto,
-    OutboxDto, RuleDto, RulesSummaryDto, SilenceDto, SilenceMadeDto, StatusDto, SubjectDto, WhyDto, WhyRuleDto,
-    WhySubjectDto,
+    AcknowledgedDto, AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, ForgottenDto,
+    OperatedDto, OutboxDto, PauseDto, RuleDto, RulesSummaryDto, SilenceDto, SilenceMadeDto, StatusDto, SubjectDto,
+    WhyDto, WhyRuleDto, WhySubjectDto,
 };
 use super::*;
 use crate::history::{Batch, Refusal, Source};
@@ -106,6 +106,9 @@ impl View for Daemon {
             channels: Vec::new(),
             collectors: Vec::new(),
             outbox: OutboxDto { durable: true, ..OutboxDto::default() },
+            paused: Vec::new(),
+            silences: 0,
+            on_call: Default::default(),
             problems: Vec::new(),
         })
     }
@@ -212,6 +215,9 @@ impl View for Daemon {
         };
         self.answer((0..5).skip(query.offset).take(query.limit).map(one).collect())
     }
+    fn pauses(&self) -> BoxFuture<'_, Result<Vec<PauseDto>, Unavailable>> {
+        self.answer(Vec::new())
+    }
     fn silences(&self, asked: SilenceQuery) -> BoxFuture<'_, Result<Vec<SilenceDto>, Unavailable>> {
         let one = |state: &crate::routing::SilenceState| silence(state.as_str());
         self.answer(asked.states.iter().map(one).collect())
@@ -233,6 +239,7 @@ impl View for Daemon {
                 state: None,
                 next: Vec::new(),
                 stages: None,
+                attention: None,
                 last_firing: None,
                 subjects: None,
             }),
@@ -279,6 +286,18 @@ impl Operator for Daemon {
     fn end_silence(&self, id: String, by: String) -> BoxFuture<'_, Result<SilenceDto, OperateError>> {
         self.wish(format!("end {id} by {by:?}"));
         Box::pin(std::future::ready(Ok(silence("ended"))))
+    }
+    fn pause(&self, asked: PauseAsked) -> BoxFuture<'_, Result<Vec<PauseDto>, OperateError>> {
+        self.wish(format!("pause {asked:?}"));
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+    fn resume(&self, asked: PauseAsked) -> BoxFuture<'_, Result<Vec<PauseDto>, OperateError>> {
+        self.wish(format!("resume {asked:?}"));
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+    fn forget(&self, kind: String, name: String) -> BoxFuture<'_, Result<ForgottenDto, OperateError>> {
+        self.wish(format!("forget {kind} {name}"));
+        Box::pin(std::future::ready(Ok(ForgottenDto { kind, name, closed: Vec::new(), durable: true })))
     }
     fn acknowledge(&self, asked: Acknowledgement) -> BoxFuture<'_, Result<AcknowledgedDto, OperateError>> {
         self.wish(format!("{asked:?}"));

@@ -116,6 +116,10 @@ mod tests {
 
     use super::*;
 
+    fn said(error: Error) -> String {
+        error.source.map(|source| source.to_string()).unwrap_or_default()
+    }
+
     #[test]
     fn conditions_are_read_as_they_are_typed() {
         let typed = ["rule=cpu_*", "level>=error", "name=a, b", "name!=b1", "env!=dev,test", "team="].map(String::from);
@@ -134,7 +138,7 @@ mod tests {
             ("name>=b", "`>=` is for the level"),
             ("level>error", "the signs are `=`, `!=` and, for the level, `>=`"),
         ] {
-            let error = conditions(&[typed.to_string()]).unwrap_err().to_string();
+            let error = said(conditions(&[typed.to_string()]).unwrap_err());
             assert!(error.contains(problem), "{typed}: {error}");
         }
     }
@@ -149,7 +153,7 @@ mod tests {
         ] {
             assert_eq!(moment("--until", typed, &berlin).unwrap(), expected);
         }
-        let error = moment("--until", "tomorrow", &berlin).unwrap_err().to_string();
+        let error = said(moment("--until", "tomorrow", &berlin).unwrap_err());
         assert!(error.contains("`--until tomorrow` is no time"), "{error}");
     }
 

@@ -6,6 +6,7 @@ mod explain;
 mod held;
 mod inhibit;
 mod outcomes;
+mod pause;
 mod reload;
 mod restart;
 mod steps;

@@ -6,6 +6,7 @@ mod stages;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::attention;
 use crate::alert::Track;
 use crate::diagnostic::did_you_mean;
 use crate::engine::explain::{
@@ -37,6 +38,7 @@ pub fn document(explanation: &Explanation) -> WhyDto {
         state: Some(state(explanation)),
         next: explanation.next.iter().map(|next| next_document(now, *next)).collect(),
         stages: Some(stages::stages(now, &explanation.stages)),
+        attention: Some(attention::document(now, &explanation.attention)),
         last_firing: None,
         subjects: None,
     }
@@ -58,6 +60,7 @@ pub fn survey_document(survey: &Survey, measured: usize, mut near: Vec<Near>) ->
         state: None,
         next: Vec::new(),
         stages: None,
+        attention: None,
         last_firing: None,
         subjects: Some(WhySubjectsDto {
             total: survey.total(),
@@ -93,6 +96,7 @@ fn rule_document(now: Now, fares: &Fares) -> WhyRuleDto {
             column: known(fault.column),
         }),
         quarantined_until: fares.quarantined_until.map(|until| now.wall_of(until)),
+        paused: fares.paused.as_ref().map(|pause| attention::pause(rule.name.as_str(), pause)),
         file_problem: None,
     }
 }

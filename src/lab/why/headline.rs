@@ -182,6 +182,8 @@ fn tells_channel(stages: &WhyStagesDto, channel: &WhyChannelDto, clock: &Clock<'
                 "group" => format!("told in its group{}", until.replacen(" until", " at", 1)),
                 "in flight" => "told when the notification on its way has arrived".to_string(),
                 "alerting disabled" => "not told, as alerting is off".to_string(),
+                "silenced" => format!("held back{until}, as it is silenced"),
+                "inhibited" => format!("held back{until}, as another alert inhibits it"),
                 "flapping" => "told when it was quiet".to_string(),
                 other => format!("held back ({other}){until}"),
             };

@@ -4,6 +4,7 @@
 //! The daemon answers with the same document, so its clients show the same text; and a rule test that failed can print
 //! it. Nothing here decides or evaluates: the engine explains itself.
 
+mod attention;
 mod delivery;
 mod document;
 mod headline;
@@ -15,6 +16,7 @@ mod survey_text;
 mod text;
 pub(super) mod words;
 
+pub use attention::{acknowledged, muted, next_step};
 pub use document::{document, survey_document};
 pub use headline::{headline, headline_of_dry_run};
 pub(super) use recording::with_backlog;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::attention;
 use super::headline;
 use super::words::{Clock, clean, count, cut, length, value};
 use super::{stages_text, survey_text};
@@ -40,6 +41,9 @@ pub fn lines(document: &WhyDto, zone: &TimeZone) -> Vec<String> {
     if let Some(state) = &document.state {
         sheet.section("state", state_lines(state, &clock));
         sheet.section("judged", next_lines(&document.next, &clock));
+    }
+    if let Some(attention) = &document.attention {
+        sheet.section("on call", attention::lines(attention, &clock));
     }
     let takes_part = |verdict: &WhyVerdictDto| !matches!(verdict.says.as_str(), "excluded" | "not_concerned");
     let is_of_interest = |stages: &&WhyStagesDto| !stages.what_if || document.verdict.as_ref().is_none_or(takes_part);
@@ -132,6 +136,7 @@ fn rule(rule: &WhyRuleDto, clock: &Clock<'_>) -> Vec<String> {
         "verdicts since start: {} fire, {} clear, {} no data, {} error",
         counts.fire, counts.clear, counts.no_data, counts.error
     ));
+    lines.extend(attention::paused(rule, clock));
     if let Some(until) = rule.quarantined_until {
         lines.push(format!("it keeps failing, and is left alone until {}", clock.until(until)));
     }

@@ -1,6 +1,6 @@
 //! The documents of silences and acknowledgements.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::AlertDto;
 use crate::model::Time;
@@ -63,7 +63,7 @@ pub struct AcknowledgedDto {
 }
 
 /// Who acknowledged an alert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AckDto {
     /// Who.
     pub by: String,
@@ -74,7 +74,7 @@ pub struct AckDto {
 }
 
 /// The alert that mutes another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MutedDto {
     /// Its rule.
     pub rule: String,
@@ -87,7 +87,7 @@ pub struct MutedDto {
 }
 
 /// The next step of an alert's escalation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NextStepDto {
     /// When it is reached, if nothing changes; null while the time stands still.
     pub at: Option<Time>,
@@ -97,4 +97,32 @@ pub struct NextStepDto {
     pub passed_seconds: f64,
     /// Who is told then.
     pub to: Vec<String>,
+}
+
+/// Something that is left alone for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseDto {
+    /// `rules` or `collectors`.
+    pub what: String,
+    /// Which of them; null for all.
+    pub name: Option<String>,
+    /// Since when.
+    pub since: Time,
+    /// Who asked for it.
+    pub by: String,
+    /// Why; may be empty.
+    pub comment: String,
+}
+
+/// A subject that was forgotten.
+#[derive(Clone, Debug, Serialize)]
+pub struct ForgottenDto {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its alerts that fired, and are closed.
+    pub closed: Vec<AlertDto>,
+    /// Whether that is stored.
+    pub durable: bool,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlertNotificationDto, SuppressedDto};
+use super::{AckDto, AlertNotificationDto, MutedDto, NextStepDto, PauseDto, SuppressedDto};
 use crate::model::{CloseReason, EventKind, Labels, Level, Time, Value};
 
 /// Why a rule fires on one subject or group, or not; or, where no subject was named, how all of them fare.
@@ -32,6 +32,9 @@ pub struct WhyDto {
     pub next: Vec<WhyNextDto>,
     /// Who is told, stage by stage.
     pub stages: Option<WhyStagesDto>,
+    /// What people have said of it.
+    #[serde(default)]
+    pub attention: Option<WhyAttentionDto>,
     /// The newest firing that is stored, where a running daemon was asked.
     pub last_firing: Option<WhyFiringDto>,
     /// Where no subject was named: all of them.
@@ -61,8 +64,40 @@ pub struct WhyRuleDto {
     pub fault: Option<WhyFaultDto>,
     /// Until when it is left alone.
     pub quarantined_until: Option<Time>,
+    /// An operator leaves it alone.
+    #[serde(default)]
+    pub paused: Option<PauseDto>,
     /// Its file has errors, so that its last good text is in force: the first of them.
     pub file_problem: Option<String>,
+}
+
+/// What people have said of an alert, or are to be told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WhyAttentionDto {
+    /// Who acknowledged it.
+    pub acknowledged: Option<AckDto>,
+    /// The silences that cover it.
+    pub silences: Vec<WhySilenceDto>,
+    /// What mutes it.
+    pub inhibited_by: Option<MutedDto>,
+    /// Who is told next if nobody acknowledges it.
+    pub escalation: Option<NextStepDto>,
+}
+
+/// A silence that covers an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhySilenceDto {
+    /// Its id.
+    pub id: String,
+    /// What it covers, as it is typed.
+    #[serde(rename = "match")]
+    pub matches: String,
+    /// Who made it.
+    pub author: String,
+    /// Why.
+    pub comment: String,
+    /// When it ends or pauses by itself.
+    pub until: Option<Time>,
 }
 
 /// Verdicts, counted.

@@ -113,6 +113,9 @@ fn not_taken(error: PushError) -> ApiError {
             .retry_after(retry_after.as_secs_f64().ceil() as u64),
         PushError::Off => ApiError::new(StatusCode::FORBIDDEN, error.to_string())
             .hint("add `- { type: push }` to `collectors` in larum.yaml"),
+        PushError::Paused => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            .hint("nothing of this push was taken; an operator lets them go on with `larum resume --collector push`")
+            .retry_after(60),
         PushError::Stopping => stopping(),
     }
 }
