@@ -250,7 +250,9 @@ impl Seen {
         });
         let unknown = check_unknown_fields(engine.rules(), engine.world());
         let unknown = unknown.iter().map(|diagnostic| ProblemDto::of_file("rule", diagnostic));
-        let problems = problems.chain(unknown).collect();
+        let circles = engine.circles("larum.yaml", "");
+        let circles = circles.iter().map(|diagnostic| ProblemDto::of_file("config", diagnostic));
+        let problems = problems.chain(unknown).chain(circles).collect();
         Seen {
             worst: overview(engine.world(), now),
             rules,

@@ -113,6 +113,8 @@ pub(super) fn warnings(project: &Project, config: &Config, loader: &Loader) -> V
             notify: rule.notify.as_deref(),
         }]));
     }
+    let text = project.config.as_deref().unwrap_or_default();
+    warnings.extend(crate::engine::circles(&routing, loader.rules(), &project.config_name, text));
     warnings.extend(config.unread_params(loader.unread_params()));
     warnings
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    AlertNote, ChannelName, CloseReason, EventKind, FoldedEvent, Group, Level, Notification, NotificationId, Occasion,
-    StillFiring, SubjectKey, Summary, SummaryCount, Time, Undelivered, Value,
+    Acknowledged, AlertNote, ChannelName, CloseReason, EventKind, FoldedEvent, Group, Level, Notification,
+    NotificationId, Occasion, StillFiring, SubjectKey, Summary, SummaryCount, Time, Undelivered, Value,
 };
 
 /// When the samples happened.
@@ -53,6 +53,16 @@ pub fn samples() -> Vec<Notification> {
         },
         note(EventKind::Flapping),
         AlertNote { folded_omitted: 12, ..note(EventKind::Reminded) },
+        note(EventKind::Unacknowledged),
+        AlertNote {
+            ended,
+            acknowledged: Some(Acknowledged {
+                by: "anna".into(),
+                at: SAMPLE_TIME,
+                comment: "the deploy is rolled back".into(),
+            }),
+            ..note(EventKind::Recovered)
+        },
     ];
     let mut groups: Vec<Vec<AlertNote>> = notes.iter().map(|note| vec![note.clone()]).collect();
     groups.push(notes.to_vec());

@@ -102,11 +102,20 @@ struct Alert<'a> {
     ended: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_judged_since: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged: Option<Acknowledged>,
     runbook: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     folded: Vec<Folded>,
     #[serde(skip_serializing_if = "is_zero")]
     folded_omitted: u64,
+}
+
+#[derive(Serialize)]
+struct Acknowledged {
+    by: String,
+    at: Time,
+    comment: String,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -229,6 +238,11 @@ impl<'a> Alert<'a> {
             since: note.since,
             ended: note.ended,
             not_judged_since: note.not_judged_since,
+            acknowledged: note.acknowledged.as_ref().map(|ack| Acknowledged {
+                by: clean(&ack.by),
+                at: ack.at,
+                comment: clean(&ack.comment),
+            }),
             runbook: note.runbook.as_deref().map(clean),
             folded: note.folded.iter().map(Folded::of).collect(),
             folded_omitted: note.folded_omitted,

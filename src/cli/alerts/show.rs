@@ -47,7 +47,7 @@ impl Show {
         ui.line(format_args!("[{level}] {rule}: {} {}", text(&alert["kind"]), text(&alert["name"])))?;
         let mut fact = |name: &str, value: String| match value.is_empty() {
             true => Ok(()),
-            false => ui.line(format_args!("  {name:<11} {value}")),
+            false => ui.line(format_args!("  {name:<12} {value}")),
         };
         fact("id", text(&alert["id"]))?;
         fact("state", text(&alert["state"]))?;
@@ -57,9 +57,40 @@ impl Show {
         fact("labels", pairs(&alert["labels"], "="))?;
         fact("values", pairs(&alert["values"], " "))?;
         fact("not judged", self.time(&alert["not_judged_since"]))?;
+        fact("acknowledged", self.acknowledged(&alert["acknowledged"]))?;
+        fact("silenced by", items(&alert["silenced_by"]).map(text).collect::<Vec<_>>().join(", "))?;
+        fact("inhibited by", inhibited(&alert["inhibited_by"]))?;
+        fact("escalation", self.escalation(&alert["escalation"]))?;
         self.events(history, ui)?;
         self.notifications(history, ui)?;
         not_told(history, ui)
+    }
+
+    fn acknowledged(&self, acknowledged: &Value) -> String {
+        if acknowledged.is_null() {
+            return String::new();
+        }
+        let comment = text(&acknowledged["comment"]);
+        let comment = if comment.is_empty() { comment } else { format!(": {comment}") };
+        format!("by {} at {}{comment}", text(&acknowledged["by"]), self.time(&acknowledged["at"]))
+    }
+
+    fn escalation(&self, step: &Value) -> String {
+        let to: Vec<String> = items(&step["to"]).map(text).collect();
+        let length = |key: &str| {
+            let seconds = step[key].as_f64().unwrap_or(0.0).max(0.0);
+            duration::format(std::time::Duration::from_secs(seconds as u64))
+        };
+        match (step.is_null(), step["at"].is_null()) {
+            (true, _) => String::new(),
+            (false, false) => format!("{} at {}", to.join(", "), self.time(&step["at"])),
+            (false, true) => format!(
+                "{} after {} without an acknowledgement; {} have passed, and the time stands still",
+                to.join(", "),
+                length("after_seconds"),
+                length("passed_seconds")
+            ),
+        }
     }
 
     fn events(&self, history: &Value, ui: &mut Ui) -> io::Result<()> {
@@ -145,6 +176,15 @@ impl Show {
     }
 }
 
+/// What mutes an alert.
+fn inhibited(by: &Value) -> String {
+    match (by.is_null(), by["kind"].is_null()) {
+        (true, _) => String::new(),
+        (false, true) => format!("{}, which has not judged yet", text(&by["rule"])),
+        (false, false) => format!("{} on {} {}", text(&by["rule"]), text(&by["kind"]), text(&by["name"])),
+    }
+}
+
 /// What channels were not told, for now or for good.
 fn not_told(history: &Value, ui: &mut Ui) -> io::Result<()> {
     let held = history["alert"]["held"].as_object().into_iter().flatten();
@@ -163,11 +203,17 @@ fn told(alert: &Value) -> String {
     let told: Vec<String> = items(&alert["told"]).map(text).collect();
     let held = alert["held"].as_object().into_iter().flatten();
     let held: Vec<String> = held.map(|(channel, reason)| format!("{} ({})", clean(channel), text(reason))).collect();
-    match (told.is_empty(), held.is_empty()) {
-        (_, true) => told.join(", "),
-        (true, false) => format!("held: {}", held.join(", ")),
-        (false, false) => format!("{}; held: {}", told.join(", "), held.join(", ")),
+    let mut parts = Vec::new();
+    if !told.is_empty() {
+        parts.push(told.join(", "));
     }
+    if !held.is_empty() {
+        parts.push(format!("held: {}", held.join(", ")));
+    }
+    if let Some(by) = alert["acknowledged"]["by"].as_str() {
+        parts.push(format!("acknowledged by {}", clean(by)));
+    }
+    parts.join("; ")
 }
 
 fn pairs(map: &Value, between: &str) -> String {
