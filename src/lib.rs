@@ -1,5 +1,6 @@
 //! Larum: an alerting engine whose rules are scripts.
 
+pub mod access;
 pub mod alert;
 pub mod app;
 pub mod channels;

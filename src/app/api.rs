@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::collectors::Collectors;
+use super::committer::Writer;
 use super::delivery::Deliveries;
 use super::engine_thread::{Handle, Refused};
 use super::figures::Figures;
@@ -33,10 +34,10 @@ use crate::server::api::{
     OutboxDto, PauseDto, ProblemDto, RuleDto, RulesSummaryDto, SilenceDto, StatusDto, SubjectDto, WhyDto,
 };
 use crate::server::{
-    FiringQuery, Followed, Found, Intake, OutboxQuery, Overview, PastError, PushError, PushReceipt, Readiness,
-    SilenceQuery, TooManyFollowers, Unavailable, View, WhyError, WhyQuery, overview,
+    AuditEntry, AuditQuery, FiringQuery, Followed, Found, Intake, OutboxQuery, Overview, PastError, PushError,
+    PushReceipt, Readiness, SilenceQuery, TooManyFollowers, Unavailable, View, WhyError, WhyQuery, overview,
 };
-use crate::store::{Delivery, DeliveryFilter, DeliveryState, Reader};
+use crate::store::{Audit, AuditFilter, Delivery, DeliveryFilter, DeliveryState, Reader};
 
 /// How many of the newest notifications are looked through for who was told.
 const NOTIFICATIONS: usize = 10_000;
@@ -48,6 +49,7 @@ pub(super) struct Api {
     pub(super) address: SocketAddr,
     pub(super) layout: Arc<Layout>,
     pub(super) store: Arc<dyn Reader>,
+    pub(super) writer: Writer,
     pub(super) figures: Arc<Figures>,
     pub(super) problems: Arc<Problems>,
     pub(super) collectors: Arc<Collectors>,
@@ -203,6 +205,19 @@ impl View for Api {
         Box::pin(self.show_delivery(id.into()))
     }
 
+    fn audit(&self, asked: AuditQuery) -> BoxFuture<'_, Result<Vec<(i64, AuditEntry)>, PastError>> {
+        Box::pin(async move {
+            let AuditQuery { since, who, limit, before } = asked;
+            let filter = AuditFilter { since, who, limit, before };
+            let found = past::read(self.store.clone(), move |store| store.audit(&filter)).await?;
+            let entry = |(number, audit): (i64, Audit)| {
+                let Audit { time, who, address, what, status } = audit;
+                (number, AuditEntry { time, who, address, what, status })
+            };
+            Ok(found.into_iter().map(entry).collect())
+        })
+    }
+
     fn pauses(&self) -> BoxFuture<'_, Result<Vec<PauseDto>, Unavailable>> {
         Box::pin(self.list_pauses())
     }
@@ -250,7 +265,7 @@ impl Seen {
         });
         let unknown = check_unknown_fields(engine.rules(), engine.world());
         let unknown = unknown.iter().map(|diagnostic| ProblemDto::of_file("rule", diagnostic));
-        let circles = engine.circles("larum.yaml", "");
+        let circles = crate::config::circles(engine.routing(), engine.rules(), "larum.yaml", "");
         let circles = circles.iter().map(|diagnostic| ProblemDto::of_file("config", diagnostic));
         let problems = problems.chain(unknown).chain(circles).collect();
         Seen {
@@ -336,7 +351,7 @@ impl Api {
 
     fn file_problems(&self) -> Vec<ProblemDto> {
         let area = |part: Part| match part {
-            Part::Config | Part::Restart => "config",
+            Part::Config | Part::Certificate | Part::Restart => "config",
             Part::Rules => "rule",
             Part::Channels => "channel",
             Part::Collectors => "collector",

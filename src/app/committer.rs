@@ -210,7 +210,7 @@ fn give_up_oldest(unsaved: &mut Vec<Record>, most: usize) -> usize {
                 pieces.extend(step.saved.iter().map(|piece| (piece.key.clone(), piece.clone())));
                 last = Some(step);
             }
-            Record::Text(_) | Record::TextGone { .. } => kept.push(record),
+            Record::Audit(_) | Record::Text(_) | Record::TextGone { .. } => kept.push(record),
             Record::Attempt(_) | Record::Summary(_) | Record::Revived { .. } | Record::Dropped { .. } => {}
         }
     }

@@ -10,6 +10,7 @@
 //!
 //! [`App`] is the daemon in process, for [`run()`] and for tests.
 
+mod access;
 mod api;
 mod channel_files;
 mod clock;
@@ -40,6 +41,7 @@ mod watch;
 mod why;
 
 pub use crate::history::Recorder;
+pub use access::{BadPair, TOKEN_FILE, new_token, read_pair, read_token};
 pub use clock::Clock;
 pub use committer::Writer;
 pub use dry_run::{DryRun, dry_run, looks};
@@ -123,6 +125,20 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The address is not this machine's alone, and nobody is kept out.
+    #[error(
+        "{address} can be reached from elsewhere, and no `tokens` keep anybody out (make one with `larum token new`)"
+    )]
+    NoTokens {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The token of the data folder cannot be read or made.
+    #[error("cannot make the token of the data folder")]
+    Token(#[source] std::io::Error),
+    /// The certificate of the listener is not good.
+    #[error("cannot serve under the certificate of `tls`")]
+    Certificate(#[from] BadPair),
     /// The system refuses threads or signals.
     #[error("cannot start {what}")]
     System {
@@ -205,7 +221,13 @@ impl App {
     pub async fn start_with(options: Options, config: Config, store: Box<dyn Store>) -> Result<App, Error> {
         let layout = Arc::new(options.layout());
         let address = options.listen.unwrap_or(config.listen);
+        let is_public = !address.ip().is_loopback();
+        if is_public && config.tokens.is_empty() {
+            return Err(Error::NoTokens { address });
+        }
+        let pair = config.tls.as_ref().map(|tls| access::Pair::start(layout.root(), tls)).transpose()?.map(Arc::new);
         let listener = Listener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+        let listener = listener.with_certificate(pair.as_ref().map(|pair| pair.certificate()));
         let address = listener.local_addr().map_err(|source| Error::Listen { address, source })?;
 
         let tasks = Tasks::default();
@@ -218,6 +240,12 @@ impl App {
         let (seed, clock) = (resume::seed(&*reader), resume::clock(&*reader)?);
         let (machine, missed) = resume::engine(&*reader, engine_settings(&config, seed), &clock)?;
 
+        let own = match reader.is_durable() {
+            true => Some(access::own_token(&layout.root().join(&config.data_dir)).map_err(Error::Token)?),
+            // Without a data folder there is no place for it.
+            false => None,
+        };
+        let access = Arc::new(server::Access::new(config.tokens.clone(), own, is_public));
         let followers = Arc::<Followers>::default();
         let (engine, inbox) = engine_thread::queue::<Engine>();
         let (writer, writes) = committer::queue();
@@ -294,6 +322,8 @@ impl App {
             loaded: loaded.clone(),
             alerting: alerting.clone(),
             changed: changed.clone(),
+            access: access.clone(),
+            pair,
         });
         let again_at = reload.look(false).await.map_err(|error| Error::Load(error_chain(error.as_ref())))?;
         // After the routes, which say who is told of what could not be delivered.
@@ -316,6 +346,7 @@ impl App {
             address,
             layout: api_layout,
             store: reader.clone(),
+            writer: writer.clone(),
             figures: figures.clone(),
             problems: problems.clone(),
             collectors,
@@ -343,7 +374,7 @@ impl App {
                 async move { watched.run(&changed, &_stop).await }
             }
         });
-        let router = server::router(server_settings(&config, address), api.clone(), api.clone(), api);
+        let router = server::router(server_settings(&config, address, access), api.clone(), api.clone(), api);
         edge.start("server", Policy::StopDaemon, {
             let mut parts = Some((listener, router));
             move |stop| {
@@ -525,7 +556,7 @@ fn engine_settings(config: &Config, seed: u64) -> Settings {
     }
 }
 
-fn server_settings(config: &Config, address: SocketAddr) -> server::Settings {
+fn server_settings(config: &Config, address: SocketAddr, access: Arc<server::Access>) -> server::Settings {
     let own = address.ip().to_string();
     let hosts = config.allowed_hosts.iter().map(String::as_str).chain([own.as_str()]);
     server::Settings {
@@ -533,6 +564,7 @@ fn server_settings(config: &Config, address: SocketAddr) -> server::Settings {
         max_body: config.max_push_body(),
         limits: config.wire_limits(),
         time_zone: config.time_zone.clone(),
+        access,
         ..server::Settings::default()
     }
 }

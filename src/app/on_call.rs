@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::api::{Api, alert_document};
 use crate::diagnostic::did_you_mean;
-use crate::engine::{AlertView, Engine, Input};
+use crate::engine::{AlertView, Engine, Input, Selector};
 use crate::model::{ChannelName, FiringId, Now, SilenceId};
 use crate::routing::{Expired, Matchers, Plan, Rotation, Silence, SilenceState};
 use crate::rules::{Rule, Scope};
@@ -82,7 +82,8 @@ impl Api {
     }
 
     pub(super) async fn acknowledge_firings(&self, asked: Acknowledgement) -> Result<AcknowledgedDto, OperateError> {
-        let Acknowledgement { selector, by, comment, undo } = asked;
+        let Acknowledgement { id, rule, kind, name, by, comment, undo } = asked;
+        let selector = Selector { id, rule, kind, name };
         let by: Arc<str> = if by.is_empty() { NOBODY.into() } else { by.into() };
         let wanted = selector.clone();
         let found = self.ask(move |engine, _| {

@@ -13,8 +13,10 @@ use crate::server::api::{
     AcknowledgedDto, AttemptDto, DeliveryDetailDto, DeliveryDto, ForgottenDto, OperatedDto, PauseDto, SilenceDto,
     SilenceMadeDto, ToldDto,
 };
-use crate::server::{Acknowledgement, OperateError, Operator, OutboxQuery, PauseAsked, Unavailable};
-use crate::store::{Attempt, AttemptResult, Delivery, DeliveryFilter, DeliveryState, DeliveryStateName, Error, Reader};
+use crate::server::{Acknowledgement, AuditEntry, OperateError, Operator, OutboxQuery, PauseAsked, Unavailable};
+use crate::store::{
+    Attempt, AttemptResult, Audit, Delivery, DeliveryFilter, DeliveryState, DeliveryStateName, Error, Reader, Record,
+};
 
 impl Api {
     /// Notifications, the newest first.
@@ -84,6 +86,12 @@ impl Operator for Api {
 
     fn end_silence(&self, id: String, by: String) -> BoxFuture<'_, Result<SilenceDto, OperateError>> {
         Box::pin(self.expire_silence(id, by))
+    }
+
+    fn note(&self, entry: AuditEntry) -> BoxFuture<'_, bool> {
+        let AuditEntry { time, who, address, what, status } = entry;
+        tracing::info!(who, address, what, status, "audit");
+        Box::pin(self.writer.store(Record::Audit(Audit { time, who, address, what, status })))
     }
 
     fn pause(&self, asked: PauseAsked) -> BoxFuture<'_, Result<Vec<PauseDto>, OperateError>> {

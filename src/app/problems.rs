@@ -17,6 +17,8 @@ pub enum Part {
     Channels,
     /// The collectors that larum.yaml asks for.
     Collectors,
+    /// The certificate of the listener.
+    Certificate,
     /// What takes effect only after a restart.
     Restart,
 }

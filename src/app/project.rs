@@ -120,6 +120,11 @@ impl Project {
         }
     }
 
+    /// The settings in force.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Reads all files and compiles what changed. `again` also takes up what surrounds the files: secrets in the
     /// environment and in other files.
     pub(super) fn look(&mut self, now: Time, instant: Instant, again: bool) -> Changes {
@@ -138,14 +143,23 @@ impl Project {
             self.channels_in_force = made.iter().map(|channel| channel.name().clone()).collect();
             changes.routing = Some(Arc::new(self.config.routing(self.channels_in_force.clone())));
             changes.channels = Some((made, self.channel_files.names(), texts(&self.config, &self.started_with)));
-        } else if before.routes != self.config.routes || before.fallback != self.config.fallback {
+        } else if before.routes != self.config.routes
+            || before.fallback != self.config.fallback
+            || before.on_call != self.config.on_call
+            || before.inhibit != self.config.inhibit
+        {
             changes.routing = Some(Arc::new(self.config.routing(self.channels_in_force.clone())));
         }
         let mut channel_problems = finding.problems;
         channel_problems.extend(self.channel_files.problems().iter().cloned());
         config_problems.extend(self.config.check_channels(&self.channel_files.names()));
 
-        if first || channels_changed || before.params != self.config.params || before.defaults != self.config.defaults {
+        if first
+            || channels_changed
+            || before.params != self.config.params
+            || before.defaults != self.config.defaults
+            || before.on_call != self.config.on_call
+        {
             self.loader.set_settings(self.config.rule_settings(Some(self.channel_files.names())));
         }
         let (reading, rules_again) = self.rules_settling.take(self.layout.read_rules(), instant);

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::access::Pair;
 use super::clock::Clock;
 use super::collectors::Collectors;
 use super::committer::Writer;
@@ -24,6 +25,7 @@ use super::project::{Changes, Project};
 use super::tasks::{self, Group};
 use super::watch::Watch;
 use crate::engine::{Engine, Input};
+use crate::server::Access;
 
 /// What a reload needs of the daemon.
 pub(super) struct Reload {
@@ -46,6 +48,17 @@ pub(super) struct Reload {
     pub(super) alerting: Arc<AtomicBool>,
     /// Told when the problems changed.
     pub(super) changed: Arc<Notify>,
+    /// Who may ask.
+    pub(super) access: Arc<Access>,
+    /// The certificate of the listener.
+    pub(super) pair: Option<Arc<Pair>>,
+}
+
+/// How often certificates are looked at.
+const CERTIFICATES: Duration = Duration::from_secs(30);
+
+fn look_at_certificates() -> Instant {
+    Instant::now() + CERTIFICATES
 }
 
 /// Someone asks for a look at once; answered when it is in force.
@@ -58,10 +71,15 @@ impl Reload {
     /// Where looking panicked.
     pub(super) async fn look(&self, again: bool) -> anyhow::Result<Option<Instant>> {
         let (project, clock) = (self.project.clone(), self.clock.clone());
+        let (access, pair, problems) = (self.access.clone(), self.pair.clone(), self.problems.clone());
         let changes = tasks::blocking(move || {
             // A panic in a look leaves what the former looks made.
             let mut project = project.lock().unwrap_or_else(PoisonError::into_inner);
-            project.look(clock.now().time, Instant::now(), again)
+            let mut changes = project.look(clock.now().time, Instant::now(), again);
+            access.set_tokens(project.config().tokens.clone());
+            let certificate = pair.zip(project.config().tls.as_ref()).and_then(|(pair, tls)| pair.look(tls));
+            changes.problems |= problems.replace(Part::Certificate, certificate.into_iter().collect());
+            changes
         })
         .await?;
         self.figures.reloads.add(1);
@@ -117,7 +135,11 @@ impl Reload {
             let mut answers = Vec::new();
             let mut again = false;
             if !std::mem::take(&mut look_now) {
-                let at = again_at;
+                let at = match self.pair {
+                    // Certificates stand anywhere, and are looked at from time to time.
+                    Some(_) => Some(again_at.unwrap_or_else(look_at_certificates).min(look_at_certificates())),
+                    None => again_at,
+                };
                 let deadline = async move {
                     match at {
                         Some(at) => tokio::time::sleep_until(at).await,

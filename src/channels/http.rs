@@ -31,6 +31,11 @@ pub fn install_tls_provider() {
 /// # Errors
 /// Where the system has no store of certificates.
 pub fn client() -> Result<reqwest::Client, reqwest::Error> {
+    builder().build()
+}
+
+/// The beginning of that client.
+pub fn builder() -> reqwest::ClientBuilder {
     install_tls_provider();
     reqwest::Client::builder()
         .user_agent(concat!("larum/", env!("CARGO_PKG_VERSION")))
@@ -41,7 +46,6 @@ pub fn client() -> Result<reqwest::Client, reqwest::Error> {
         .pool_max_idle_per_host(MAX_CONCURRENCY)
         // Whether to try again is the outbox's decision alone.
         .retry(reqwest::retry::never())
-        .build()
 }
 
 /// Makes one attempt. `now` tells the wall-clock time at which the answer is judged.

@@ -1,6 +1,9 @@
 //! Asking a running daemon.
 
+mod pinned;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -8,6 +11,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::{Error, Kind, ProjectArgs};
+use crate::app;
 use crate::channels::http;
 use crate::config::Project;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -29,30 +33,50 @@ pub(super) struct ClientArgs {
     /// Where the daemon listens (default: `listen` of the project folder)
     #[arg(long, env = "LARUM_URL", hide_env_values = true, value_name = "URL")]
     pub(super) url: Option<String>,
+    /// A file with the token to show (default: LARUM_TOKEN, else the token of the data folder)
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// A file with certificates (PEM) that are trusted besides the system's
+    #[arg(long, env = "LARUM_CA_FILE", hide_env_values = true, value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 /// A running daemon.
 pub(super) struct Daemon {
     url: String,
     client: reqwest::Client,
+    token: Option<String>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Daemon {
-    /// The daemon at an address.
+    /// The daemon at an address, which is shown the token of `LARUM_TOKEN`, if any.
     pub(super) fn at(url: &str) -> Result<Daemon, Error> {
         let client = http::client().map_err(|error| Error::new(Kind::Failure, error))?;
+        Daemon::with(url, client, from_environment())
+    }
+
+    fn with(url: &str, client: reqwest::Client, token: Option<String>) -> Result<Daemon, Error> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Daemon { url: url.trim_end_matches('/').to_string(), client, runtime })
+        Ok(Daemon { url: url.trim_end_matches('/').to_string(), client, token, runtime })
     }
 
     /// The daemon of a project folder, unless another is named.
     pub(super) fn find(args: &ClientArgs, project: &ProjectArgs) -> Result<Daemon, Error> {
-        if let Some(url) = &args.url {
-            return Daemon::at(url);
-        }
         let (files, _) = Project::read(&project.dir, project.config.as_deref());
-        let config = files.parse_config().map_err(|_| {
+        let config = files.parse_config();
+        let data_dir = config.as_ref().map(|config| project.dir.join(&config.data_dir));
+        let token = match &args.token_file {
+            Some(file) => Some(token_of(file)?),
+            None => match (from_environment(), &data_dir) {
+                (None, Ok(data_dir)) => app::read_token(&data_dir.join(app::TOKEN_FILE)).ok().flatten(),
+                (token, _) => token,
+            },
+        };
+        if let Some(url) = &args.url {
+            return Daemon::with(url, client(args.ca_file.as_deref())?, token);
+        }
+        let config = config.map_err(|_| {
             let message = format!("cannot read from {} where the daemon listens", files.config_name);
             Error::message(Kind::Problems, message).with_hint("name it with --url, or see `larum check`")
         })?;
@@ -62,7 +86,14 @@ impl Daemon {
                 if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
             listen.set_ip(loopback);
         }
-        Daemon::at(&format!("http://{listen}"))
+        match &config.tls {
+            None => Daemon::with(&format!("http://{listen}"), client(None)?, token),
+            // The folder says under which certificate its daemon answers: that one, and no other.
+            Some(tls) => {
+                let client = pinned::client(&project.dir.join(&tls.certificate))?;
+                Daemon::with(&format!("https://{listen}"), client, token)
+            }
+        }
     }
 
     /// Its address.
@@ -98,6 +129,10 @@ impl Daemon {
     }
 
     fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, Error> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         let answer = self.runtime.block_on(async {
             let answer = request.timeout(TIMEOUT).send().await?;
             let status = answer.status();
@@ -120,6 +155,39 @@ impl Daemon {
                 .with_hint("name the daemon's address with --url")),
         }
     }
+}
+
+/// The token of the environment.
+fn from_environment() -> Option<String> {
+    std::env::var("LARUM_TOKEN").ok().map(|token| token.trim().to_string()).filter(|token| !token.is_empty())
+}
+
+/// The token in a file that was named.
+fn token_of(file: &Path) -> Result<String, Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(
+            Kind::Failure,
+            anyhow::Error::new(error).context(format!("cannot read a token from {}", file.display())),
+        )
+    };
+    app::read_token(file).map_err(failed)?.ok_or_else(|| {
+        Error::message(Kind::Failure, format!("there is no file {}", file.display()))
+            .with_hint("`larum token new` makes a token; keep it in a file that only you may read (chmod 600)")
+    })
+}
+
+/// A client that trusts the system's certificates, and those of a file.
+fn client(ca_file: Option<&Path>) -> Result<reqwest::Client, Error> {
+    let Some(file) = ca_file else { return http::client().map_err(|error| Error::new(Kind::Failure, error)) };
+    let context = || format!("cannot read certificates from {}", file.display());
+    let failed = |error: anyhow::Error| Error::new(Kind::Failure, error.context(context()));
+    let pem = std::fs::read(file).map_err(|error| failed(error.into()))?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(error.into()))?;
+    if certificates.is_empty() {
+        return Err(Error::message(Kind::Failure, format!("{} holds no certificate", file.display())));
+    }
+    let builder = certificates.into_iter().fold(http::builder(), reqwest::ClientBuilder::add_root_certificate);
+    builder.build().map_err(|error| Error::new(Kind::Failure, error))
 }
 
 /// The name under which somebody is logged in.

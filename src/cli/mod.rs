@@ -2,10 +2,12 @@
 
 mod ack;
 mod alerts;
+mod audit;
 mod backup;
 mod channels;
 mod check;
 mod completions;
+mod csv;
 mod daemon;
 mod definitions;
 mod dry_run;
@@ -20,6 +22,7 @@ mod rules;
 mod run;
 mod silence;
 mod test;
+mod token;
 mod ui;
 mod why;
 
@@ -157,6 +160,12 @@ enum Command {
     ///
     /// Asks a running daemon, or a recording at a time of it. Without a subject all of them, the nearest to firing first.
     Why(why::WhyArgs),
+    /// See what was asked for, by whom, and what came of it
+    ///
+    /// Asks a running daemon. Every write over HTTP and by these commands is written down, denied ones too.
+    Audit(audit::AuditArgs),
+    /// Make a token for somebody who asks the daemon
+    Token(token::TokenArgs),
     /// Copy the data to a file, while the daemon runs on
     ///
     /// The copy is one file, checked: alerts, notifications, what they came to, the engine's state. `run` starts from it
@@ -193,6 +202,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
         Command::Pause(args) => pause::pause(&args, &project, ui),
         Command::Resume(args) => pause::resume(&args, &project, ui),
         Command::Forget(args) => pause::forget(&args, &project, ui),
+        Command::Audit(args) => audit::run(&args, &project, ui),
+        Command::Token(args) => token::run(&args, ui),
         Command::Silence(args) => silence::run(&args, &project, ui),
         Command::Ack(args) => ack::run(&args, &project, ui),
         Command::Why(args) => why::run(&args, &project, ui),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::daemon::{Daemon, DaemonArgs};
 use super::{Error, Format, ProjectArgs, Ui, channels};
-use crate::config::{Config, Project};
+use crate::config::{self, Config, Project};
 use crate::diagnostic::{self, Diagnostic};
 use crate::model::{ChannelName, Time, duration};
 use crate::rules::loader::Report;
@@ -101,20 +101,11 @@ pub(super) fn warnings(project: &Project, config: &Config, loader: &Loader) -> V
     let routing = config.routing(project.channels.keys().cloned());
     let mut warnings = Vec::new();
     for rule in loader.rules().rules.values() {
-        let (Scope::On { kind } | Scope::Over { kind, .. }) = &rule.scope;
-        warnings.extend(routing.uncovered([crate::routing::Possible {
-            rule: &rule.name,
-            file: &rule.file,
-            line: rule.line,
-            text: project.rules.get(&rule.file).map_or("", |text| text),
-            levels: &rule.possible_levels(),
-            kind,
-            labels: &rule.labels,
-            notify: rule.notify.as_deref(),
-        }]));
+        let text = project.rules.get(&rule.file).map_or("", |text| text);
+        warnings.extend(routing.uncovered([config::possible(rule, &rule.possible_levels(), text)]));
     }
     let text = project.config.as_deref().unwrap_or_default();
-    warnings.extend(crate::engine::circles(&routing, loader.rules(), &project.config_name, text));
+    warnings.extend(config::circles(&routing, loader.rules(), &project.config_name, text));
     warnings.extend(config.unread_params(loader.unread_params()));
     warnings
 }

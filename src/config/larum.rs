@@ -9,10 +9,14 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use super::access::{self, RawTls, RawToken};
 use super::collectors::{self, Collector, Host, Push, RawCollector};
 use super::on_call::{self, NamedRotation, RawRotation};
 use super::settings::{RawDefaults, RawHistory, RawParam, RawRetry};
-use super::{Alerts, Defaults, Document, History, Limits, Locale, Log, Period, Place, Retry, Spanned, Surroundings};
+use super::{
+    Alerts, Defaults, Document, History, Limits, Locale, Log, Period, Place, Retry, Spanned, Surroundings, Tls,
+};
+use crate::access::Tokens;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::ChannelName;
 use crate::model::wire::WireLimits;
@@ -20,13 +24,17 @@ use crate::routing::{Active, Equal, Grouping, Inhibition, Matchers, Route, Routi
 use crate::rules::{self, Params};
 
 /// Keys of DESIGN that this version does not have.
-const LATER: &[&str] = &["tokens", "disk", "metrics", "tls"];
+const LATER: &[&str] = &["disk", "metrics"];
 
 /// The settings of a project folder. [`Config::parse`] of an empty text is what a missing larum.yaml means.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Where the daemon serves; always a loopback address.
+    /// Where the daemon serves; a loopback address, or there are tokens.
     pub listen: SocketAddr,
+    /// Who may ask. Without any, whoever comes from this machine.
+    pub tokens: Tokens,
+    /// Under which certificate it answers.
+    pub tls: Option<Tls>,
     /// Where it keeps its data; relative to the project folder.
     pub data_dir: PathBuf,
     /// The zone of days, hours and printed times; UTC where it is not set.
@@ -82,6 +90,8 @@ pub struct NamedRoute {
 #[serde(default, deny_unknown_fields)]
 struct Raw {
     listen: Option<Spanned<String>>,
+    tokens: Vec<RawToken>,
+    tls: Option<RawTls>,
     data_dir: Option<Spanned<String>>,
     time_zone: Option<Spanned<String>>,
     locale: Locale,
@@ -106,6 +116,8 @@ impl Default for Raw {
     fn default() -> Raw {
         Raw {
             listen: None,
+            tokens: Vec::new(),
+            tls: None,
             data_dir: None,
             time_zone: None,
             locale: Locale::default(),
@@ -287,6 +299,7 @@ impl Config {
             ("alerts.retention", self.alerts.retention != running.alerts.retention),
             ("retry", self.retry != running.retry),
             ("max_body", self.max_push_body() != running.max_push_body()),
+            ("tls", self.tls.is_some() != running.tls.is_some()),
             ("allowed_hosts", self.allowed_hosts != running.allowed_hosts),
         ];
         pairs.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
@@ -321,7 +334,9 @@ impl Check<'_> {
             Some(name) => time_zone(name, self.document, self.problems),
         };
         Config {
-            listen: self.listen(raw.listen.as_ref()),
+            listen: self.listen(raw.listen.as_ref(), !raw.tokens.is_empty()),
+            tokens: access::tokens(self.document, raw.tokens, self.problems),
+            tls: raw.tls.map(RawTls::build),
             data_dir: self.data_dir(raw.data_dir),
             on_call: on_call::build(self.document, raw.on_call, &time_zone, self.problems),
             inhibit: raw.inhibit.into_iter().map(|inhibition| self.inhibition(inhibition)).collect(),
@@ -345,7 +360,7 @@ impl Check<'_> {
         }
     }
 
-    fn listen(&mut self, listen: Option<&Spanned<String>>) -> SocketAddr {
+    fn listen(&mut self, listen: Option<&Spanned<String>>, has_tokens: bool) -> SocketAddr {
         const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);
         let Some(spanned) = listen else { return DEFAULT };
         let text = match spanned.value.strip_prefix("localhost:") {
@@ -353,11 +368,11 @@ impl Check<'_> {
             None => spanned.value.clone(),
         };
         match text.parse::<SocketAddr>() {
-            Ok(address) if address.ip().is_loopback() => return address,
+            Ok(address) if address.ip().is_loopback() || has_tokens => return address,
             Ok(_) => self.refuse(
                 spanned,
-                "a public address needs `tokens`, which this version does not have",
-                "listen on `127.0.0.1:8001`, behind a proxy that knows its users",
+                "a public address needs `tokens`",
+                "add tokens (`larum token new` makes one), or listen on `127.0.0.1:8001`",
             ),
             Err(_) => self.refuse(
                 spanned,

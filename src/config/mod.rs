@@ -3,7 +3,9 @@
 //! Text becomes a [`yaml::Document`], the document becomes strict structs, and these are checked; all three collect
 //! every problem with its place instead of stopping at the first.
 
+mod access;
 pub mod collectors;
+mod cover;
 mod larum;
 mod on_call;
 pub mod project;
@@ -13,6 +15,8 @@ mod settings;
 pub mod surroundings;
 pub mod yaml;
 
+pub use access::Tls;
+pub use cover::{circles, possible};
 pub use larum::{Config, NamedRoute};
 pub use on_call::NamedRotation;
 pub use project::{Project, Unsaved};

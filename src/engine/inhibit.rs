@@ -8,10 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::diagnostic::Diagnostic;
 use crate::model::{Level, Now, RuleName, SubjectKey, Time};
-use crate::routing::{Facts, Inhibition, Possible, Routing, Side};
-use crate::rules::{Rule, RuleSet, Scope};
+use crate::routing::{Facts, Inhibition, Possible, Side};
+use crate::rules::{Rule, Scope};
 
 use super::{Alert, Engine, Member, Standing, TargetId};
 
@@ -165,11 +164,6 @@ impl Engine {
         }
     }
 
-    /// Inhibitions that could mute each other in a circle. `file` and `text` are larum.yaml's.
-    pub fn circles(&self, file: &str, text: &str) -> Vec<Diagnostic> {
-        circles(&self.routing, &self.rules, file, text)
-    }
-
     fn rules_that_mute(&self, inhibition: &Inhibition) -> Vec<RuleName> {
         let could = |rule: &&Arc<Rule>| inhibition.could_mute(&possible(rule, &rule.possible_levels()));
         self.rules.rules.values().filter(could).map(|rule| rule.name.clone()).collect()
@@ -312,16 +306,6 @@ fn is_of_both(inhibition: &Inhibition, facts: &Facts<'_>) -> bool {
     inhibition.matches(Side::When, facts)
         && inhibition.matches(Side::Mute, facts)
         && inhibition.values(Side::When, facts) == inhibition.values(Side::Mute, facts)
-}
-
-/// Inhibitions of routes that could mute each other in a circle, given these rules.
-pub fn circles(routing: &Routing, rules: &RuleSet, file: &str, text: &str) -> Vec<Diagnostic> {
-    if routing.inhibitions().is_empty() {
-        return Vec::new();
-    }
-    let levels: Vec<(&Arc<Rule>, Vec<Level>)> =
-        rules.rules.values().map(|rule| (rule, rule.possible_levels())).collect();
-    routing.circles(levels.iter().map(|(rule, levels)| possible(rule, levels)), file, text)
 }
 
 /// What alerts a rule could raise.

@@ -50,7 +50,7 @@ use crate::rules::RuleSet;
 pub use acknowledge::Selector;
 pub use books::Books;
 pub use escalate::{Clock, NextStep};
-pub use inhibit::{Muted, circles};
+pub use inhibit::Muted;
 pub use input::{DeadLetter, Effects, Event, Input, Outcome, RuleFault, SavedState, Settings, Suppressed, Transition};
 pub use pause::{Pause, Paused};
 pub use quarantine::Quarantine;

@@ -2,6 +2,7 @@
 
 pub mod duration;
 mod event;
+mod glob;
 mod level;
 mod name;
 mod no_data;
@@ -14,6 +15,7 @@ pub use event::{
     Acknowledged, AlertNote, CloseReason, EventKind, FoldedEvent, Group, Notification, Occasion, StillFiring, Summary,
     SummaryCount, Undelivered,
 };
+pub use glob::glob;
 pub use level::{Level, UnknownLevel};
 pub use name::{ChannelName, FiringId, NotificationId, RuleName, SilenceId};
 pub use no_data::NoData;

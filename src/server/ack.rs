@@ -2,17 +2,17 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
 
 use super::Shared;
+use super::access::Caller;
 use super::api::AcknowledgedDto;
 use super::error::ApiError;
 use super::operate::{body, clean, operate_error, person};
 use super::ports::Acknowledgement;
 use super::read::{NoQuery, query};
-use crate::engine::Selector;
 use crate::routing::MAX_COMMENT;
 
 /// Who, and why; all of it may be left out.
@@ -43,18 +43,20 @@ struct Several {
 
 pub(super) async fn one(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     uri: Uri,
     sent: Body,
 ) -> Result<Json<AcknowledgedDto>, ApiError> {
     let NoQuery {} = query(&uri)?;
     let One { by, comment, undo } = body(sent).await?;
-    let selector = Selector { id: Some(id), ..Selector::default() };
-    acknowledge(shared, selector, by, comment, undo).await
+    let asked = Acknowledgement { id: Some(id), undo, ..Acknowledgement::default() };
+    acknowledge(shared, &caller, asked, by, comment).await
 }
 
 pub(super) async fn several(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     uri: Uri,
     sent: Body,
 ) -> Result<Json<AcknowledgedDto>, ApiError> {
@@ -64,22 +66,22 @@ pub(super) async fn several(
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "this would acknowledge everything that fires")
             .hint("give `rule`, `kind` or `name`, or POST to /api/v1/alerts/{id}/ack"));
     }
-    acknowledge(shared, Selector { id: None, rule, kind, name }, by, comment, undo).await
+    let asked = Acknowledgement { rule, kind, name, undo, ..Acknowledgement::default() };
+    acknowledge(shared, &caller, asked, by, comment).await
 }
 
 async fn acknowledge(
     shared: Shared,
-    selector: Selector,
+    caller: &Caller,
+    asked: Acknowledgement,
     by: Option<String>,
     comment: String,
-    undo: bool,
 ) -> Result<Json<AcknowledgedDto>, ApiError> {
     let bad = |problem: String| ApiError::new(StatusCode::BAD_REQUEST, problem);
-    let by = person(by, "by").map_err(bad)?;
+    let by = person(by, caller, "by").map_err(bad)?;
     let comment = clean(comment, "comment").map_err(bad)?;
     if comment.len() > MAX_COMMENT {
         return Err(bad(format!("`comment` is longer than {MAX_COMMENT} bytes")));
     }
-    let asked = Acknowledgement { selector, by, comment, undo };
-    shared.operator.acknowledge(asked).await.map(Json).map_err(operate_error)
+    shared.operator.acknowledge(Acknowledgement { by, comment, ..asked }).await.map(Json).map_err(operate_error)
 }

@@ -12,6 +12,7 @@ pub(super) struct ApiError {
     error: String,
     hint: Option<String>,
     retry_after_seconds: Option<u64>,
+    authenticate: bool,
 }
 
 #[derive(Serialize)]
@@ -22,11 +23,17 @@ struct Body {
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, error: impl Into<String>) -> ApiError {
-        ApiError { status, error: error.into(), hint: None, retry_after_seconds: None }
+        ApiError { status, error: error.into(), hint: None, retry_after_seconds: None, authenticate: false }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> ApiError {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The answer says how to show who one is.
+    pub(super) fn authenticate(mut self) -> ApiError {
+        self.authenticate = true;
         self
     }
 
@@ -41,6 +48,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, Json(Body { error: self.error, hint: self.hint })).into_response();
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.authenticate {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

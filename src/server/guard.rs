@@ -6,13 +6,16 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Shared;
+use super::access::Caller;
 use super::error::ApiError;
+use super::listen::Peer;
+use super::{Shared, audit, routes};
+use crate::access::Scope;
 
 /// The names under which the server may be addressed, with any port or none: a tunnel may come from another port, and
 /// rebinding is about names. The loopback names are always among them.
@@ -58,13 +61,44 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// Lets a request pass, or says why not.
-pub(super) async fn check(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let verdict = judge(&shared.settings.allowed_hosts, request.method(), request.uri(), request.headers());
-    match verdict {
-        Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
+/// Lets a request pass, or says why not; and writes down what was asked for, where that does something.
+pub(super) async fn check(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
+    let route = path.and_then(|path| routes::find(request.method(), &path));
+    let address = request.extensions().get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    // What does not exist is no secret, but whoever may not read is not told either.
+    let scope = route.map_or(Some(Scope::Read), |route| route.scope);
+    let now = shared.intake.now();
+    let hosts = &shared.settings.allowed_hosts;
+    let verdict = judge(hosts, request.method(), request.uri(), request.headers());
+    let verdict = verdict.and_then(|()| shared.settings.access.admit(request.headers(), address, scope, now.time));
+    let is_audited = route.is_some_and(routes::Route::is_audited);
+    let (method, path) = (request.method().to_string(), request.uri().path().to_string());
+    let caller = match verdict {
+        Ok(caller) => caller,
+        Err(error) => {
+            if is_audited && shared.settings.access.notes_denied(now.time) {
+                let stranger = Caller { who: "?".into(), address, token: None };
+                let entry = audit::entry(&stranger, now.wall(), audit::said(&method, &path, b""), error.status);
+                shared.operator.note(entry).await;
+            }
+            return error.into_response();
+        }
+    };
+    request.extensions_mut().insert(caller.clone());
+    if !is_audited {
+        return next.run(request).await;
     }
+    let (parts, sent) = request.into_parts();
+    let sent = match audit::body(sent).await {
+        Ok(sent) => sent,
+        Err(error) => return error.into_response(),
+    };
+    let what = audit::said(&method, &path, &sent);
+    let response = next.run(Request::from_parts(parts, sent.into())).await;
+    // The answer waits until it is written down, or is known not to be.
+    shared.operator.note(audit::entry(&caller, now.wall(), what, response.status())).await;
+    response
 }
 
 fn judge(allowed: &AllowedHosts, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {

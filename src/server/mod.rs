@@ -5,9 +5,11 @@
 //! [`Operator`]; the app implements all three.
 //! Every answer is JSON, errors too: `{"error": "...", "hint": "..."}` with the status that fits.
 
+mod access;
 mod ack;
 mod alerts;
 pub mod api;
+mod audit;
 mod error;
 mod follow;
 mod guard;
@@ -23,15 +25,15 @@ mod routes;
 mod silences;
 mod why;
 
+pub use access::{Access, Caller};
 pub use guard::AllowedHosts;
-pub use listen::{Listener, serve};
+pub use listen::{Certificate, Listener, serve};
 pub use overview::{Overview, overview};
 pub use ports::{
-    Acknowledgement, Cursor, FiringQuery, Followed, Found, Intake, Named, NoCursor, OperateError, Operator,
-    OutboxQuery, PastError, PauseAsked, PushError, PushReceipt, Readiness, SilenceQuery, TooManyFollowers, Unavailable,
-    View, WhyError, WhyQuery,
+    Acknowledgement, AuditEntry, AuditQuery, Cursor, FiringQuery, Followed, Found, Intake, Named, NoCursor,
+    OperateError, Operator, OutboxQuery, PastError, PauseAsked, PushError, PushReceipt, Readiness, SilenceQuery,
+    TooManyFollowers, Unavailable, View, WhyError, WhyQuery,
 };
-pub use routes::Scope;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -68,6 +70,8 @@ pub struct Settings {
     pub push_stale_after: Duration,
     /// The zone of days and hours for which none is said.
     pub time_zone: TimeZone,
+    /// Who may ask.
+    pub access: Arc<Access>,
 }
 
 impl Default for Settings {
@@ -81,6 +85,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(30),
             push_stale_after: Duration::from_secs(300),
             time_zone: TimeZone::UTC,
+            access: Arc::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 
+use super::access::Caller;
 use super::error::ApiError;
 use super::ports::OperateError;
 use crate::routing::MAX_AUTHOR;
@@ -43,9 +44,13 @@ const fn is_hidden(c: char) -> bool {
         | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Who asks, where that is said; empty where not.
-pub(super) fn person(name: Option<String>, key: &str) -> Result<String, String> {
+/// Who asks: as they say, else whose token it is; empty where neither says it.
+pub(super) fn person(name: Option<String>, caller: &Caller, key: &str) -> Result<String, String> {
     let name = clean(name.unwrap_or_default(), key)?;
+    let name = match name.is_empty() && caller.is_named() {
+        true => caller.who.to_string(),
+        false => name,
+    };
     match name.len() > MAX_AUTHOR {
         true => Err(format!("`{key}` is longer than {MAX_AUTHOR} bytes")),
         false => Ok(name),

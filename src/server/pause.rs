@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::json;
 
 use super::Shared;
+use super::access::Caller;
 use super::api::ForgottenDto;
 use super::error::ApiError;
 use super::operate::{body, clean, operate_error, person};
@@ -53,14 +54,14 @@ impl<'de> Deserialize<'de> for Named {
     }
 }
 
-async fn asked(sent: Body) -> Result<PauseAsked, ApiError> {
+async fn asked(sent: Body, caller: &Caller) -> Result<PauseAsked, ApiError> {
     let Asked { rules, collectors, by, comment } = body(sent).await?;
     let bad = |problem: String| ApiError::new(StatusCode::BAD_REQUEST, problem);
     if rules.is_nothing() && collectors.is_nothing() {
         return Err(bad("neither rules nor collectors are named".to_string())
             .hint("send `{\"rules\": [\"cpu_high\"]}`, `{\"collectors\": [\"host\"]}`, or `true` for all of them"));
     }
-    let by = person(by, "by").map_err(bad)?;
+    let by = person(by, caller, "by").map_err(bad)?;
     let comment = clean(comment, "comment").map_err(bad)?;
     if comment.len() > MAX_COMMENT {
         return Err(bad(format!("`comment` is longer than {MAX_COMMENT} bytes")));
@@ -74,15 +75,25 @@ pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Respo
     Ok(Json(json!({ "paused": paused, "next": null })).into_response())
 }
 
-pub(super) async fn pause(State(shared): State<Shared>, uri: Uri, sent: Body) -> Result<Response, ApiError> {
+pub(super) async fn pause(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    sent: Body,
+) -> Result<Response, ApiError> {
     let NoQuery {} = query(&uri)?;
-    let paused = shared.operator.pause(asked(sent).await?).await.map_err(operate_error)?;
+    let paused = shared.operator.pause(asked(sent, &caller).await?).await.map_err(operate_error)?;
     Ok(Json(json!({ "paused": paused, "next": null })).into_response())
 }
 
-pub(super) async fn resume(State(shared): State<Shared>, uri: Uri, sent: Body) -> Result<Response, ApiError> {
+pub(super) async fn resume(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    sent: Body,
+) -> Result<Response, ApiError> {
     let NoQuery {} = query(&uri)?;
-    let paused = shared.operator.resume(asked(sent).await?).await.map_err(operate_error)?;
+    let paused = shared.operator.resume(asked(sent, &caller).await?).await.map_err(operate_error)?;
     Ok(Json(json!({ "paused": paused, "next": null })).into_response())
 }
 

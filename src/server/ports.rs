@@ -11,7 +11,6 @@ use super::api::{
     AcknowledgedDto, AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, ForgottenDto,
     OperatedDto, PauseDto, RuleDto, SilenceDto, SilenceMadeDto, StatusDto, SubjectDto, WhyDto,
 };
-use crate::engine::Selector;
 use crate::history::{Batch, Refusal};
 use crate::model::{FiringId, Level, Now, Time};
 use crate::routing::{Plan, SilenceState};
@@ -92,6 +91,8 @@ pub trait View: Send + Sync + 'static {
     fn outbox(&self, query: OutboxQuery) -> BoxFuture<'_, Result<Vec<DeliveryDto>, Unavailable>>;
     /// One notification with its attempts.
     fn delivery(&self, id: &str) -> BoxFuture<'_, Result<Option<DeliveryDetailDto>, Unavailable>>;
+    /// The audit log, newest first, each entry with its number.
+    fn audit(&self, asked: AuditQuery) -> BoxFuture<'_, Result<Vec<(i64, AuditEntry)>, PastError>>;
     /// What is left alone for a while.
     fn pauses(&self) -> BoxFuture<'_, Result<Vec<PauseDto>, Unavailable>>;
     /// Silences, the newest first.
@@ -191,6 +192,9 @@ pub trait Operator: Send + Sync + 'static {
     /// Where there is none, several, or it is over.
     fn end_silence(&self, id: String, by: String) -> BoxFuture<'_, Result<SilenceDto, OperateError>>;
 
+    /// Writes a write down. Gives whether that is stored.
+    fn note(&self, entry: AuditEntry) -> BoxFuture<'_, bool>;
+
     /// Leaves rules or collectors alone. Gives what is paused then.
     ///
     /// # Errors
@@ -216,17 +220,51 @@ pub trait Operator: Send + Sync + 'static {
     fn acknowledge(&self, asked: Acknowledgement) -> BoxFuture<'_, Result<AcknowledgedDto, OperateError>>;
 }
 
-/// Which firings somebody acknowledges.
+/// Which firings somebody acknowledges. All conditions that are given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acknowledgement {
-    /// Which. With an id it must be one.
-    pub selector: Selector,
+    /// One firing: its id, or the beginning of it.
+    pub id: Option<String>,
+    /// All firings of this rule.
+    pub rule: Option<String>,
+    /// All firings about subjects of this kind.
+    pub kind: Option<String>,
+    /// All firings about subjects or groups of this name.
+    pub name: Option<String>,
     /// Who; empty where that is not said.
     pub by: String,
     /// What they say; may be empty.
     pub comment: String,
     /// It is taken back.
     pub undo: bool,
+}
+
+/// One write that somebody asked for.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct AuditEntry {
+    /// When, by the wall clock.
+    pub time: Time,
+    /// Who: the name of a token, or `local`.
+    pub who: String,
+    /// From which address.
+    pub address: Option<String>,
+    /// What was asked for: method, path and what was sent.
+    pub what: String,
+    /// What came of it: the status of the answer.
+    pub status: u16,
+}
+
+/// Which entries of the audit log are asked for. Every condition that is set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// At or after this time.
+    pub since: Option<Time>,
+    /// By this token.
+    pub who: Option<String>,
+    /// How many at most.
+    pub limit: usize,
+    /// Before the entry with this number.
+    pub before: Option<i64>,
 }
 
 /// Some of something, or all of it.

@@ -1,43 +1,12 @@
 //! The one list of routes: what is served, and who may ask for it. The router, the guard and the tests of both are made
 //! from it, so that a new route cannot be forgotten.
 
-use std::fmt;
-
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post};
 
-use super::{Shared, ack, alerts, follow, outbox, pause, push, read, silences, why};
+use crate::access::Scope;
 
-/// What a token must be good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// To look at everything.
-    Read,
-    /// To send snapshots.
-    Push,
-    /// To operate: silence, acknowledge, pause. Who may write may read too.
-    Write,
-}
-
-impl Scope {
-    /// All of them.
-    pub const ALL: [Scope; 3] = [Scope::Read, Scope::Push, Scope::Write];
-
-    /// The scope as larum.yaml writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Scope::Read => "read",
-            Scope::Push => "push",
-            Scope::Write => "write",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+use super::{Shared, ack, alerts, audit, follow, outbox, pause, push, read, silences, why};
 
 /// One route.
 #[derive(Clone, Copy)]
@@ -86,6 +55,7 @@ pub(super) const ROUTES: &[Route] = &[
     does("/api/v1/pause", Scope::Write, || post(pause::pause)),
     does("/api/v1/resume", Scope::Write, || post(pause::resume)),
     does("/api/v1/forget", Scope::Write, || post(pause::forget)),
+    asks("/api/v1/audit", READ, || get(audit::list)),
     asks("/api/v1/subjects", READ, || get(read::subjects)),
     asks("/api/v1/channels", READ, || get(read::channels)),
     asks("/api/v1/why", READ, || get(why::why)),
@@ -94,6 +64,13 @@ pub(super) const ROUTES: &[Route] = &[
     does("/api/v1/outbox/{id}/retry", Scope::Write, || post(outbox::retry)),
     does("/api/v1/outbox/{id}/drop", Scope::Write, || post(outbox::drop)),
 ];
+
+impl Route {
+    /// Whether it does something that is written down in the audit log. Snapshots are counted elsewhere: there are too many.
+    pub(super) fn is_audited(&self) -> bool {
+        self.scope == Some(Scope::Write)
+    }
+}
 
 /// The route that answers to a method at a path as axum writes it. Who may get may ask for the head.
 pub(super) fn find(method: &Method, path: &str) -> Option<&'static Route> {

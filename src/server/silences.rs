@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Shared;
+use super::access::Caller;
 use super::api::{SilenceDto, SilenceMadeDto};
 use super::error::ApiError;
 use super::operate::{body, clean, operate_error, person};
@@ -55,18 +56,23 @@ struct Listed {
     cursor: Option<String>,
 }
 
-pub(super) async fn make(State(shared): State<Shared>, uri: Uri, sent: Body) -> Result<Response, ApiError> {
+pub(super) async fn make(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    sent: Body,
+) -> Result<Response, ApiError> {
     let NoQuery {} = query(&uri)?;
     let asked: Asked = body(sent).await?;
     let preview = asked.preview;
-    let plan = plan(asked, &shared.settings.time_zone)?;
+    let plan = plan(asked, &caller, &shared.settings.time_zone)?;
     let made: SilenceMadeDto = shared.operator.silence(plan, preview).await.map_err(operate_error)?;
     let status = if preview { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(made)).into_response())
 }
 
 /// What is asked for, as a plan.
-fn plan(asked: Asked, own_zone: &TimeZone) -> Result<Plan, ApiError> {
+fn plan(asked: Asked, caller: &Caller, own_zone: &TimeZone) -> Result<Plan, ApiError> {
     let mut problems: Vec<String> = Vec::new();
     let length = asked.length.as_deref().map(duration::parse).transpose();
     let length = length.map_err(|error| problems.push(format!("`for`: {error}"))).ok().flatten();
@@ -77,7 +83,7 @@ fn plan(asked: Asked, own_zone: &TimeZone) -> Result<Plan, ApiError> {
     if zone.is_some() && asked.every.is_none() {
         problems.push("`time_zone` says in which zone `every` is, which is missing".to_string());
     }
-    let author = person(asked.author, "author").map_err(|problem| problems.push(problem)).unwrap_or_default();
+    let author = person(asked.author, caller, "author").map_err(|problem| problems.push(problem)).unwrap_or_default();
     let comment = clean(asked.comment, "comment").map_err(|problem| problems.push(problem)).unwrap_or_default();
     if !problems.is_empty() {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, problems.join("; ")));
@@ -139,12 +145,13 @@ struct Ending {
 
 pub(super) async fn end(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     uri: Uri,
     sent: Body,
 ) -> Result<Json<SilenceDto>, ApiError> {
     let NoQuery {} = query(&uri)?;
     let asked: Ending = body(sent).await?;
-    let by = person(asked.by, "by").map_err(|problem| ApiError::new(StatusCode::BAD_REQUEST, problem))?;
+    let by = person(asked.by, &caller, "by").map_err(|problem| ApiError::new(StatusCode::BAD_REQUEST, problem))?;
     shared.operator.end_silence(id, by).await.map(Json).map_err(operate_error)
 }

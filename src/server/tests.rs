@@ -1,3 +1,5 @@
+mod security;
+
 use std::io::Write;
 use std::sync::Mutex;
 
@@ -215,6 +217,17 @@ impl View for Daemon {
         };
         self.answer((0..5).skip(query.offset).take(query.limit).map(one).collect())
     }
+    fn audit(&self, asked: AuditQuery) -> BoxFuture<'_, Result<Vec<(i64, AuditEntry)>, PastError>> {
+        let entry = |number: i64| AuditEntry {
+            time: Time::EPOCH,
+            who: asked.who.clone().unwrap_or_default(),
+            address: None,
+            what: format!("entry {number}"),
+            status: 200,
+        };
+        let from = asked.before.unwrap_or(6) - 1;
+        self.past((1..=from).rev().take(asked.limit).map(|number| (number, entry(number))).collect())
+    }
     fn pauses(&self) -> BoxFuture<'_, Result<Vec<PauseDto>, Unavailable>> {
         self.answer(Vec::new())
     }
@@ -286,6 +299,10 @@ impl Operator for Daemon {
     fn end_silence(&self, id: String, by: String) -> BoxFuture<'_, Result<SilenceDto, OperateError>> {
         self.wish(format!("end {id} by {by:?}"));
         Box::pin(std::future::ready(Ok(silence("ended"))))
+    }
+    fn note(&self, entry: AuditEntry) -> BoxFuture<'_, bool> {
+        self.wish(format!("audit {} {} {}", entry.who, entry.status, entry.what));
+        Box::pin(std::future::ready(true))
     }
     fn pause(&self, asked: PauseAsked) -> BoxFuture<'_, Result<Vec<PauseDto>, OperateError>> {
         self.wish(format!("pause {asked:?}"));

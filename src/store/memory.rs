@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Attempt, AttemptResult, Delivery, DeliveryFilter, DeliveryState, Error, Firing, FiringFilter, LastStep, Reader,
-    Record, Store, Text,
+    Attempt, AttemptResult, Audit, AuditFilter, Delivery, DeliveryFilter, DeliveryState, Error, Firing, FiringFilter,
+    LastStep, Reader, Record, Store, Text,
 };
 use crate::engine::{Effects, Event, SavedState, Suppressed, Transition};
 use crate::model::{
@@ -56,6 +56,9 @@ struct State {
     /// All notifications that are kept, in the order in which they were decided.
     order: VecDeque<NotificationId>,
     texts: BTreeMap<Arc<str>, Text>,
+    /// As many as events, each with its number.
+    audit: VecDeque<(i64, Audit)>,
+    n_audit: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +89,7 @@ impl Store for Memory {
                 Record::Summary(summary) => state.summary(summary),
                 Record::Revived { notification, time } => state.revive(notification, *time),
                 Record::Dropped { notification, time, reason } => state.give_up(notification, *time, reason),
+                Record::Audit(audit) => state.audit(audit),
                 Record::Text(text) => {
                     state.texts.insert(text.file.clone(), text.clone());
                 }
@@ -109,6 +113,17 @@ impl Store for Memory {
 }
 
 impl State {
+    fn audit(&mut self, audit: &Audit) {
+        if self.audit.iter().any(|(_, known)| known == audit) {
+            return;
+        }
+        self.n_audit += 1;
+        self.audit.push_back((self.n_audit, audit.clone()));
+        if self.audit.len() > self.bounds.events {
+            self.audit.pop_front();
+        }
+    }
+
     /// Puts a notification into another state, where `change` (which is told whether it waits) gives one.
     fn set(&mut self, id: &NotificationId, change: impl FnOnce(bool) -> Option<DeliveryState>) {
         if let Some(delivery) = self.deliveries.get_mut(id)
@@ -365,6 +380,16 @@ impl Reader for Memory {
         let of_alert = state.transitions.iter().filter(|change| change.rule == *rule && change.subject == *subject);
         let all: Vec<&Transition> = of_alert.collect();
         Ok(all.iter().skip(all.len().saturating_sub(limit)).map(|change| (*change).clone()).collect())
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, Audit)>, Error> {
+        let state = self.state();
+        let is_wanted = |(number, audit): &&(i64, Audit)| {
+            filter.since.is_none_or(|since| audit.time >= since)
+                && filter.who.as_ref().is_none_or(|who| *who == audit.who)
+                && filter.before.is_none_or(|before| *number < before)
+        };
+        Ok(state.audit.iter().rev().filter(is_wanted).take(filter.limit).cloned().collect())
     }
 
     fn texts(&self) -> Result<Vec<Text>, Error> {

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 pub use memory::{Bounds, Memory};
 pub use record::{
-    Attempt, AttemptResult, Delivery, DeliveryFilter, DeliveryState, DeliveryStateName, Firing, FiringFilter, LastStep,
-    Record, Text,
+    Attempt, AttemptResult, Audit, AuditFilter, Delivery, DeliveryFilter, DeliveryState, DeliveryStateName, Firing,
+    FiringFilter, LastStep, Record, Text,
 };
 pub use sqlite::Sqlite;
 
@@ -57,7 +57,8 @@ pub trait Store: Send {
     /// Where the storage refuses; then nothing of the batch is stored.
     fn commit(&mut self, batch: &[Record]) -> Result<(), Error>;
 
-    /// Removes what ended before `before`: firings with their events, transitions, notifications and attempts. What still
+    /// Removes what ended before `before`: firings with their events, transitions, notifications and attempts, entries of
+    /// the audit log. What still
     /// fires or waits, and a notification that tells of a firing which still does, stays. Gives how many rows went; a
     /// store may stop after some thousands, and is asked again while it gives more than none.
     ///
@@ -124,6 +125,9 @@ pub trait Reader: Send + Sync {
 
     /// The last good text of each file, by path relative to the project folder.
     fn texts(&self) -> Result<Vec<Text>, Error>;
+
+    /// The audit log, newest first, each entry with its number; at most `filter.limit` of them.
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, Audit)>, Error>;
 
     /// How many bytes it takes on its storage, where it has one.
     fn bytes(&self) -> Option<u64>;

@@ -34,6 +34,8 @@ pub enum Record {
         /// Why.
         reason: String,
     },
+    /// Something was asked for by somebody.
+    Audit(Audit),
     /// A file that was loaded without an error.
     Text(Text),
     /// A file that is no more: its text is not run after a restart.
@@ -47,6 +49,34 @@ impl From<Effects> for Record {
     fn from(effects: Effects) -> Record {
         Record::Step(Arc::new(effects))
     }
+}
+
+/// One entry of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// When, by the wall clock.
+    pub time: Time,
+    /// Who: the name of a token, or `local`.
+    pub who: String,
+    /// From which address.
+    pub address: Option<String>,
+    /// What was asked for.
+    pub what: String,
+    /// What came of it: the status of the answer, as HTTP has it.
+    pub status: u16,
+}
+
+/// Which entries of the audit log are asked for. Every condition that is set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// At or after this time.
+    pub since: Option<Time>,
+    /// By this token.
+    pub who: Option<String>,
+    /// How many at most.
+    pub limit: usize,
+    /// Before the entry with this number.
+    pub before: Option<i64>,
 }
 
 /// The last good text of a rule file, a channel file or larum.yaml.

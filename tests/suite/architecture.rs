@@ -9,6 +9,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("model", &["diagnostic"]),
     ("history", &["model"]),
+    ("access", &["model"]),
     ("alert", &["model"]),
     ("routing", &["model", "diagnostic"]),
     ("rules", &["model", "history", "diagnostic"]),
@@ -17,8 +18,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("outbox", &["model", "channels", "engine"]),
     ("store", &["model", "engine", "outbox"]),
     ("collect", &["model", "history", "diagnostic"]),
-    ("server", &["model", "history", "diagnostic"]),
-    ("config", &["model", "diagnostic", "history", "rules", "routing", "collect", "channels"]),
+    // Silences come in as plans, and go out as documents.
+    ("server", &["model", "history", "diagnostic", "access", "routing"]),
+    ("config", &["model", "diagnostic", "history", "rules", "routing", "collect", "channels", "access"]),
     // What the outbox decides is pure, and decides in the lab too. Of the server the lab knows its documents alone: it
     // explains in the words of the daemon, and commands read both.
     (
@@ -37,13 +39,16 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
-    ("cli", &["model", "diagnostic", "config", "rules", "routing", "channels", "store", "lab", "app", "server"]),
+    (
+        "cli",
+        &["access", "model", "diagnostic", "config", "rules", "routing", "channels", "store", "lab", "app", "server"],
+    ),
 ];
 
 /// What pure code does not name.
 const IMPURE: &[&str] =
     &["std::fs", "std::net", "std::process", "std::env", "std::thread", "tokio", "Instant::now", "SystemTime"];
-const PURE: &[&str] = &["model", "history", "alert", "routing", "rules", "engine"];
+const PURE: &[&str] = &["access", "model", "history", "alert", "routing", "rules", "engine"];
 /// Pure files of modules that also do something else: what the outbox decides.
 const PURE_FILES: &[&str] = &["outbox/decide", "outbox/lane", "outbox/queue", "outbox/summary", "outbox/window"];
 

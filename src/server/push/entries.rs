@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use crate::model::wire::{self, WireLimits};
-use crate::model::{Now, Snapshot};
+use crate::model::{Now, Snapshot, SubjectKey};
 use crate::server::api::RefusedDto;
 use crate::server::error::ApiError;
 
@@ -18,13 +18,13 @@ pub(super) struct Entries {
     pub(super) refused: Vec<RefusedDto>,
 }
 
-/// Reads all entries, unless there are more than `max`.
+/// Reads all entries, unless there are more than `max`. `refuses` says why a subject may not be written.
 pub(super) fn read(
     body: &[u8],
     max: usize,
     limits: &WireLimits,
     now: Now,
-    is_reserved: impl Fn(&str) -> bool,
+    refuses: impl Fn(&SubjectKey) -> Option<String>,
 ) -> Result<Entries, ApiError> {
     if exceeds(body, max) {
         return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the push has more than {max} entries"))
@@ -34,15 +34,13 @@ pub(super) fn read(
     for (index, entry) in wire::parse(body, limits).into_iter().enumerate() {
         match entry {
             Err(error) => entries.refused.push(RefusedDto { index: error.index, error: error.reason }),
-            Ok(snapshot) if is_reserved(&snapshot.subject.kind) => {
-                let kind = &snapshot.subject.kind;
-                let error = format!("the kind `{kind}` is written by larum itself: choose another");
-                entries.refused.push(RefusedDto { index, error });
-            }
-            Ok(snapshot) => {
-                entries.places.push(index);
-                entries.snapshots.push(snapshot.into_snapshot(now));
-            }
+            Ok(snapshot) => match refuses(&snapshot.subject) {
+                Some(error) => entries.refused.push(RefusedDto { index, error }),
+                None => {
+                    entries.places.push(index);
+                    entries.snapshots.push(snapshot.into_snapshot(now));
+                }
+            },
         }
     }
     Ok(entries)
@@ -91,11 +89,14 @@ mod tests {
     #[test]
     fn refused_entries_keep_their_place_among_all() {
         let body = format!("[{}, 3, {}, {}]", entry("a"), entry("host"), entry("b"));
-        let entries = read(body.as_bytes(), 10, &WireLimits::default(), NOW, |kind| kind == "host").unwrap();
+        let entries = read(body.as_bytes(), 10, &WireLimits::default(), NOW, |subject| {
+            (&*subject.kind == "host").then(|| "no host".to_string())
+        })
+        .unwrap();
         assert_eq!(entries.places, [0, 3]);
         let places: Vec<usize> = entries.refused.iter().map(|refused| refused.index).collect();
         assert_eq!(places, [1, 2]);
-        assert!(entries.refused[1].error.contains("`host` is written by larum itself"));
+        assert!(entries.refused[1].error.contains("no host"));
         assert_eq!(entries.snapshots[0].time, NOW.time, "without a time it was observed now, in engine time");
     }
 
@@ -105,10 +106,10 @@ mod tests {
         let array = format!("[{}]", three.join(","));
         let lines = three.join("\n\n");
         for body in [array.as_str(), lines.as_str(), "[0,0,0]", "{\n{\n{\n"] {
-            assert!(read(body.as_bytes(), 3, &WireLimits::default(), NOW, |_| false).is_ok(), "{body}");
-            assert!(read(body.as_bytes(), 2, &WireLimits::default(), NOW, |_| false).is_err(), "{body}");
+            assert!(read(body.as_bytes(), 3, &WireLimits::default(), NOW, |_| None).is_ok(), "{body}");
+            assert!(read(body.as_bytes(), 2, &WireLimits::default(), NOW, |_| None).is_err(), "{body}");
         }
         let over_lines = "{\n\"kind\":\"a\",\n\"name\":\"b\",\n\"fields\":{}\n}";
-        assert_eq!(read(over_lines.as_bytes(), 1, &WireLimits::default(), NOW, |_| false).unwrap().snapshots.len(), 1);
+        assert_eq!(read(over_lines.as_bytes(), 1, &WireLimits::default(), NOW, |_| None).unwrap().snapshots.len(), 1);
     }
 }

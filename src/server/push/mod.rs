@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::access::Caller;
 use super::api::{PushDto, RefusedDto};
 use super::error::ApiError;
 use super::ports::{PushError, PushReceipt};
@@ -24,9 +25,6 @@ use super::{Settings, Shared};
 use crate::history::{Batch, Source};
 use body::{Encoding, Received};
 use entries::Entries;
-
-/// The source of everything that is pushed.
-const SOURCE: &str = "push";
 
 /// A body of at most this many bytes is parsed at once; a larger one (1 ms and more) on a thread that may block.
 const PARSED_AT_ONCE: usize = 32 << 10;
@@ -36,16 +34,17 @@ const LISTED: usize = 10_000;
 
 pub(super) async fn snapshots(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let encoding = Encoding::of(&headers)?;
     let received = body::read(&shared.bodies, shared.settings.max_body, &headers, body).await?;
     let entries = if encoding == Encoding::Identity && received.bytes.len() <= PARSED_AT_ONCE {
-        parse(&shared, encoding, received)?
+        parse(&shared, &caller, encoding, received)?
     } else {
-        let shared = shared.clone();
-        let parsing = tokio::task::spawn_blocking(move || parse(&shared, encoding, received));
+        let (shared, caller) = (shared.clone(), caller.clone());
+        let parsing = tokio::task::spawn_blocking(move || parse(&shared, &caller, encoding, received));
         // A panic while parsing goes on where panics are answered.
         parsing.await.unwrap_or_else(|failed| match failed.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -57,7 +56,7 @@ pub(super) async fn snapshots(
         // Nothing is owed to anybody, so nothing has to be stored first.
         true => PushReceipt { durable: true, ..PushReceipt::default() },
         false => {
-            let source = Source { name: SOURCE.into(), stale_after: shared.settings.push_stale_after };
+            let source = Source { name: caller.source(), stale_after: shared.settings.push_stale_after };
             let batch = Batch { source, snapshots, complete: Vec::new() };
             shared.intake.push(batch).await.map_err(not_taken)?
         }
@@ -72,14 +71,21 @@ pub(super) async fn snapshots(
 }
 
 /// From the bytes of a body to entries.
-fn parse(shared: &Shared, encoding: Encoding, received: Received) -> Result<Entries, ApiError> {
+fn parse(shared: &Shared, caller: &Caller, encoding: Encoding, received: Received) -> Result<Entries, ApiError> {
     let Settings { max_body, max_entries, limits, .. } = *shared.settings;
     let received = match encoding {
         Encoding::Identity => received,
         Encoding::Gzip => body::inflate(&shared.bodies, max_body, &received)?,
     };
     let intake = Arc::clone(&shared.intake);
-    entries::read(&received.bytes, max_entries, &limits, intake.now(), |kind| intake.is_reserved(kind))
+    entries::read(&received.bytes, max_entries, &limits, intake.now(), |subject| {
+        if intake.is_reserved(&subject.kind) {
+            return Some(format!("the kind `{}` is written by larum itself: choose another", subject.kind));
+        }
+        let token = caller.token.as_ref()?;
+        (!token.may_push(&subject.kind, &subject.name))
+            .then(|| format!("the token `{}` may not push {subject}: it is bound to other kinds or names", token.name))
+    })
 }
 
 fn answer(receipt: &PushReceipt, mut refused: Vec<RefusedDto>) -> Response {

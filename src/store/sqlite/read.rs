@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use super::{rows, wal_path, words};
 use crate::engine::{Event, SavedState, Suppressed, Transition};
 use crate::model::{ChannelName, FiringId, NotificationId, RuleName, SubjectKey, Time};
-use crate::store::{Delivery, DeliveryFilter, Error, Firing, FiringFilter, LastStep, Reader, Text};
+use crate::store::{Audit, AuditFilter, Delivery, DeliveryFilter, Error, Firing, FiringFilter, LastStep, Reader, Text};
 
 /// Connections that only read: a long answer does not hold up the others.
 const READERS: usize = 2;
@@ -252,6 +252,33 @@ impl Reader for Readers {
             let mut newest_first = all(connection, sql, asked, transition)?;
             newest_first.reverse();
             Ok(newest_first)
+        })
+    }
+
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, Audit)>, Error> {
+        self.ask("the audit log", |connection| {
+            let mut conditions = Conditions::default();
+            if let Some(since) = filter.since {
+                conditions.add("time >=", since.as_micros(), "");
+            }
+            if let Some(who) = &filter.who {
+                conditions.add("who =", who.clone(), "");
+            }
+            if let Some(before) = filter.before {
+                conditions.add("seq <", before, "");
+            }
+            let sql = "SELECT seq, time, who, address, what, status FROM audit WHERE true";
+            let sql = format!("{sql}{} ORDER BY seq DESC LIMIT {}", conditions.sql, rows_of(filter.limit));
+            all(connection, &sql, params_from_iter(conditions.values), |row| {
+                let audit = Audit {
+                    time: Time::from_micros(row.get(1)?),
+                    who: row.get(2)?,
+                    address: row.get(3)?,
+                    what: row.get(4)?,
+                    status: row.get(5)?,
+                };
+                Ok((row.get(0)?, audit))
+            })
         })
     }
 

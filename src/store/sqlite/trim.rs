@@ -18,6 +18,7 @@ pub(super) fn trim(connection: &mut Connection, before: Time) -> rusqlite::Resul
     trimming.firings()?;
     trimming.notifications()?;
     trimming.transitions()?;
+    trimming.audit()?;
     let n_gone = ROWS - trimming.left;
     transaction.commit()?;
     give_back(connection)?;
@@ -55,6 +56,13 @@ impl Trimming<'_> {
         let n_gone = self.transaction.prepare_cached(&sql)?.execute([owner, limit])?;
         self.left -= n_gone;
         Ok(self.left > 0)
+    }
+
+    fn audit(&mut self) -> rusqlite::Result<()> {
+        let limit = i64::try_from(self.left).unwrap_or(i64::MAX);
+        let sql = "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE time < ?1 ORDER BY time LIMIT ?2)";
+        self.left -= self.transaction.prepare_cached(sql)?.execute([self.before, limit])?;
+        Ok(())
     }
 
     fn firings(&mut self) -> rusqlite::Result<()> {

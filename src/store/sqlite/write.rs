@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::engine::{Effects, Event, SavedState, Suppressed, Transition};
 use crate::model::{EventKind, FiringId, Level, Notification, RuleName, SubjectKey, Time};
-use crate::store::{LastStep, Record, Text};
+use crate::store::{Audit, LastStep, Record, Text};
 
 /// One batch on its way into the database.
 pub(super) struct Writing<'t> {
@@ -53,6 +53,7 @@ impl<'t> Writing<'t> {
             Record::Summary(summary) => self.summary(summary),
             Record::Revived { notification, time } => self.revive(notification, *time),
             Record::Dropped { notification, time, reason } => self.give_up(notification, *time, reason),
+            Record::Audit(audit) => self.audit(audit),
             Record::Text(text) => self.text(text),
             Record::TextGone { file } => self.run("DELETE FROM text WHERE file = ?1", [file]).map(drop),
         }
@@ -144,6 +145,12 @@ impl<'t> Writing<'t> {
                 message: "",
             }),
         }
+    }
+
+    fn audit(&self, audit: &Audit) -> rusqlite::Result<()> {
+        let Audit { time, who, address, what, status } = audit;
+        let sql = "INSERT OR IGNORE INTO audit (time, who, address, what, status) VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.run(sql, params![time.as_micros(), who, address, what, status]).map(drop)
     }
 
     fn event(&self, event: &Event) -> rusqlite::Result<()> {
