@@ -192,6 +192,57 @@ mod tests {
         }
     }
 
+    /// A folder with a certificate and a key, of pairs that may be different ones.
+    fn folder_with(certificate: &str, key: &str) -> (tempfile::TempDir, Tls) {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), certificate, key);
+        (folder, Tls { certificate: "a.crt".into(), key: "a.key".into() })
+    }
+
+    fn put(folder: &Path, certificate: &str, key: &str) {
+        let pem = |name: &str| match name {
+            "one.crt" => include_str!("testdata/one.crt"),
+            "one.key" => include_str!("testdata/one.key"),
+            "two.crt" => include_str!("testdata/two.crt"),
+            "two.key" => include_str!("testdata/two.key"),
+            _ => "no pem",
+        };
+        fs::write(folder.join("a.crt"), pem(certificate)).unwrap();
+        fs::write(folder.join("a.key"), pem(key)).unwrap();
+    }
+
+    #[test]
+    fn a_pair_that_is_not_good_says_which_file_and_what() {
+        for (certificate, key, problem) in [
+            ("one.crt", "two.key", "a.key: does not fit the certificate"),
+            ("one.key", "one.key", "a.crt: holds no certificate"),
+            ("", "one.key", "a.crt: holds no certificate"),
+            ("one.crt", "", "a.key: holds no private key"),
+        ] {
+            let (folder, tls) = folder_with(certificate, key);
+            let error = read_pair(folder.path(), &tls).unwrap_err().to_string();
+            assert!(error.starts_with(problem), "{certificate} {key}: {error}");
+        }
+        let nowhere = Tls { certificate: "b.crt".into(), key: "b.key".into() };
+        let error = read_pair(Path::new("/nowhere"), &nowhere).unwrap_err().to_string();
+        assert!(error.starts_with("b.crt: cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn another_pair_is_taken_up_and_a_broken_one_changes_nothing() {
+        let (folder, tls) = folder_with("one.crt", "one.key");
+        let pair = Pair::start(folder.path(), &tls).unwrap();
+        let before = format!("{:?}", pair.seen.lock().unwrap().as_ref().map(|(_, texts)| texts.len()));
+        assert!(pair.look(&tls).is_none(), "nothing changed");
+        put(folder.path(), "two.crt", "one.key");
+        let problem = pair.look(&tls).unwrap();
+        assert!(problem.message.contains("does not fit"), "{problem}");
+        assert_eq!(format!("{:?}", pair.seen.lock().unwrap().as_ref().map(|(_, texts)| texts.len())), before);
+        put(folder.path(), "two.crt", "two.key");
+        assert!(pair.look(&tls).is_none());
+        assert!(pair.look(&tls).is_none());
+    }
+
     #[test]
     fn what_is_no_token_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::daemon::{self, DaemonArgs};
 use super::{Error, Kind, ProjectArgs, Ui, channels, rules};
+use crate::app;
 use crate::config::{Config, Project, Unsaved};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::lab::rule_test;
@@ -104,6 +105,7 @@ fn check(project: &Project) -> Vec<Problem> {
     let config = match project.parse_config() {
         Ok(config) => {
             problems.extend(Problem::all("settings", config.check_channels(&names)));
+            problems.extend(Problem::all("settings", certificate(project, &config)));
             Some(config)
         }
         Err(more) => {
@@ -123,6 +125,13 @@ fn check(project: &Project) -> Vec<Problem> {
         problems.extend(Problem::all("test", rule_test::check(file, text)));
     }
     problems
+}
+
+/// What is wrong with the certificate of the listener.
+fn certificate(project: &Project, config: &Config) -> Vec<Diagnostic> {
+    let Some(tls) = &config.tls else { return Vec::new() };
+    let bad = app::read_pair(&project.folder, tls).err();
+    bad.into_iter().map(|app::BadPair { file, problem }| Diagnostic::of_file(file, problem)).collect()
 }
 
 fn checked(project: &Project) -> String {

@@ -172,6 +172,8 @@ enum Stream {
     /// The handshake is under way.
     Greeting(Box<Accept<TcpStream>>),
     Tls(Box<TlsStream<TcpStream>>),
+    /// The handshake failed.
+    Failed,
 }
 
 /// Something that bytes go through both ways.
@@ -182,13 +184,16 @@ impl Stream {
     /// The stream, once the handshake is over.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Bytes>>> {
         if let Stream::Greeting(accept) = self {
-            let stream = ready!(Pin::new(accept.as_mut()).poll(cx))?;
-            *self = Stream::Tls(Box::new(stream));
+            let made = ready!(Pin::new(accept.as_mut()).poll(cx));
+            // A handshake that is over must not be asked again, however it went.
+            *self = Stream::Failed;
+            *self = Stream::Tls(Box::new(made?));
         }
         Poll::Ready(Ok(match self {
             Stream::Plain(stream) => Pin::new(stream),
             Stream::Tls(stream) => Pin::new(stream.as_mut()),
             Stream::Greeting(_) => return Poll::Pending,
+            Stream::Failed => return Poll::Ready(Err(io::Error::other("the handshake failed"))),
         }))
     }
 }
@@ -248,7 +253,7 @@ impl AsyncWrite for Connection {
         match &self.stream {
             Stream::Plain(stream) => stream.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
-            Stream::Greeting(_) => false,
+            Stream::Greeting(_) | Stream::Failed => false,
         }
     }
 
@@ -259,7 +264,7 @@ impl AsyncWrite for Connection {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             // Nobody knows it yet.
-            Stream::Greeting(_) => Poll::Ready(Ok(())),
+            Stream::Greeting(_) | Stream::Failed => Poll::Ready(Ok(())),
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
