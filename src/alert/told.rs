@@ -78,7 +78,7 @@ pub struct Told {
     missed: Vec<FoldedEvent>,
     /// How many more there were.
     missed_omitted: u64,
-    /// A closed window, a silence or another alert held it back when it was last looked at.
+    /// Something from outside the alert held it back: a closed window, a silence, another alert, the main switch.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     held_back: bool,
 }
@@ -367,10 +367,13 @@ impl Told {
     /// Notes what was decided: whether something from outside the alert holds back what the channel should be told.
     pub fn note_hold(&mut self, decision: Decision) {
         let Decision::Hold(hold) = decision else { return };
-        self.held_back |= matches!(hold, Hold::OutsideActive { .. } | Hold::Silenced { .. } | Hold::Inhibited { .. });
+        self.held_back |= matches!(
+            hold,
+            Hold::OutsideActive { .. } | Hold::Silenced { .. } | Hold::Inhibited { .. } | Hold::Disabled
+        );
     }
 
-    /// Whether a closed window, a silence or another alert has held back what the channel is to be told now.
+    /// Whether something from outside the alert has held back what the channel is to be told now.
     pub const fn was_held_back(&self) -> bool {
         self.held_back
     }

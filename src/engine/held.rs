@@ -44,6 +44,9 @@ impl Engine {
         for (name, _, target) in members {
             let Some(rule) = self.rules.rules.get(name).cloned() else { continue };
             let Some(mut alert) = self.detach(name, target) else { continue };
+            // Before what was told is taken out: it says who is told on.
+            let (routed, _) = self.presents(now, &rule, &alert);
+            let present = routed.get(channel).map(|routed| routed.present);
             let mut told = alert.told.remove(channel).unwrap_or_default();
             if members.len() == 1 {
                 told.release();
@@ -52,8 +55,6 @@ impl Engine {
                 continue;
             }
             let id = id.get_or_insert_with(|| self.released_id(channel, name, &alert, now)).clone();
-            let (routed, _) = self.presents(now, &rule, &alert);
-            let present = routed.get(channel).map(|routed| routed.present);
             let new = self.tell_channel(now, &rule, target, &mut alert, (channel, &mut told), present, &id, effects);
             alert.told.insert(channel.clone(), told);
             if !new.is_empty() {

@@ -87,9 +87,9 @@ impl Engine {
                 self.acknowledge(now, &firings, (!withdraw).then_some((by, comment)), &mut effects);
             }
         }
-        self.settle_instant(now, &mut effects);
         // What is due at this very time is judged by what this time brought: a snapshot that says it is over comes first.
         self.catch_up(now, |due| due <= now.time, &mut effects);
+        self.settle_instant(now, &mut effects);
         effects.sort();
         self.save(&mut effects);
         effects

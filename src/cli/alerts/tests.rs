@@ -111,12 +111,12 @@ fn one_alert_is_shown_with_what_happened_who_was_told_and_who_was_not() {
     assert_eq!((code, err.as_str(), asked), (ExitCode::SUCCESS, "", vec!["/api/v1/alerts/01234%2F5".to_string()]));
     insta::assert_snapshot!(out, @"
     [error] disk_full: disk web-1:/var
-      id          0123456789abcdef
-      state       firing
-      message     97%[2J full
-      since       2026-11-21 10:00:00 UTC
-      labels      region=eu
-      values      used 0.97
+      id           0123456789abcdef
+      state        firing
+      message      97%[2J full
+      since        2026-11-21 10:00:00 UTC
+      labels       region=eu
+      values       used 0.97
     what happened
       2026-11-21 09:59:00 UTC  inactive -> pending
       2026-11-21 10:00:00 UTC  pending -> firing

@@ -130,7 +130,7 @@ fn all_problems_of_a_file_are_told_at_once() {
     check_problems(
         "listen: 0.0.0.0:80\ntime_zone: Asia/Shanghay\nlocale: de\nlog: { levl: info }\ncollectors:\n  - { type: http, name: a, url: 'ftp://x', every: 0s }\n  - { type: http, name: a, url: shop, expect: { json: { data.ok: 1 }, body: { matches: '(' }, status: 700 } }\n  - { type: host }\n  - { type: host, every: 30 }\n  - { type: htpp }\nroutes:\n  - match: { level: '>=eror' }\n    to: [a]\n  - to: [console, console]\n    active: Mon 9-18\n  - match: {}\nhistory: { memory: 1s }\n",
         &[
-            "1:9: error: a public address needs `tokens`, which this version does not have (listen on `127.0.0.1:8001`, behind a proxy that knows its users)",
+            "1:9: error: a public address needs `tokens` (add tokens (`larum token new` makes one), or listen on `127.0.0.1:8001`)",
             "2:12: error: the time zone `Asia/Shanghay` is not known (did you mean `Asia/Shanghai`?)",
             "3:9: error: `de` is not known here (it is one of en, zh-CN)",
             "4:8: error: unknown key `levl` (did you mean `level`?)",
@@ -156,9 +156,9 @@ fn all_problems_of_a_file_are_told_at_once() {
 #[test]
 fn keys_that_come_later_are_refused_and_say_so() {
     check_problems(
-        "tokens: []\nroutes:\n  - { to: [a] }\nhistory: { disk: 7d }\n",
+        "metrics: {}\nroutes:\n  - { to: [a] }\nhistory: { disk: 7d }\n",
         &[
-            "1:1: error: unknown key `tokens` (this version of larum does not have it)",
+            "1:1: error: unknown key `metrics` (this version of larum does not have it)",
             "4:12: error: unknown key `disk` (this version of larum does not have it)",
         ],
     );

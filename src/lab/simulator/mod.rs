@@ -6,6 +6,7 @@
 mod grammar;
 mod judge;
 mod ledger;
+mod model;
 mod random;
 mod story;
 
@@ -143,6 +144,22 @@ fn every_event_of_alerts_that_flap_and_are_told_in_groups_is_in_the_books_and_ea
         if number("LARUM_SIM_SEED").is_some() {
             steps.iter().filter(|step| step.has_something()).for_each(|step| println!("{step:?}"));
         }
+        ledger::judge(&steps)?;
+        ledger::judge_ends(&steps, &engine)?;
+        Ok(steps.iter().map(|step| step.notifications.len() as u64).sum())
+    });
+}
+
+#[test]
+fn at_every_instant_of_random_stories_each_channel_was_told_what_it_should_know() {
+    tell_many(N_STORIES_OF_A_KIND, Flavour::Mixed, model::routings, |seed, pool, routings| {
+        let story = story::write_of_people(&mut Random::new(seed), pool, routings);
+        let (steps, engine) = story::tell(&story, seed, Telling::Receivers, Restarts::Never);
+        if number("LARUM_SIM_SEED").is_some() {
+            story.iter().for_each(|chapter| println!("{chapter:?}"));
+            steps.iter().filter(|step| step.has_something()).for_each(|step| println!("{step:?}"));
+        }
+        model::judge(&steps, routings)?;
         ledger::judge(&steps)?;
         ledger::judge_ends(&steps, &engine)?;
         Ok(steps.iter().map(|step| step.notifications.len() as u64).sum())

@@ -1,5 +1,6 @@
 //! Random stories: snapshots, edits of rules and routes, gaps, clock jumps, slow and dead receivers.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +8,14 @@ use std::time::Duration;
 use super::grammar::{NAMES, Pool};
 use super::random::Random;
 use crate::config::{Config, Fixed};
-use crate::engine::{Books, Effects, Engine, Event, Input, Outcome, Settings, Suppressed};
+use crate::engine::{Books, Effects, Engine, Event, Input, Outcome, Selector, Settings, Suppressed};
 use crate::history::{Batch, Source};
 use crate::lab::bench::{Arrival, Bench};
 use crate::model::{ChannelName, Labels, Notification, Now, Snapshot, SubjectKey, Time, Value};
-use crate::routing::Routing;
+use crate::routing::{Expired, Plan, Recurrence, Routing, Silence};
 use crate::rules::RuleSet;
 
-const START: Time = Time::from_micros(1_767_571_200_000_000);
+pub(super) const START: Time = Time::from_micros(1_767_571_200_000_000);
 /// After the last input: longer than any cooldown and delay that could hold something back, one after the other.
 const AFTERMATH: Duration = Duration::from_secs(11 * 60);
 
@@ -23,7 +24,18 @@ const AFTERMATH: Duration = Duration::from_secs(11 * 60);
 pub(super) struct Chapter {
     time: Time,
     wall_offset: i64,
-    input: Input,
+    deed: Deed,
+}
+
+/// What happens.
+#[derive(Clone, Debug)]
+pub(super) enum Deed {
+    /// An input as it is.
+    Input(Input),
+    /// Somebody acknowledges whatever fires then by a rule or about a subject, or takes it back.
+    Acknowledge { rule: Option<&'static str>, name: Option<&'static str>, withdraw: bool },
+    /// The engine ends, and another goes on from what was stored.
+    Restart,
 }
 
 /// What a step did; notifications with the time of their end, and whether they arrive.
@@ -32,6 +44,12 @@ pub(super) struct Step {
     pub(super) rules: Arc<RuleSet>,
     /// The subjects that are not forgotten, and their zones.
     pub(super) known: BTreeSet<Arc<str>>,
+    /// What the step was given, where the story gave it anything.
+    pub(super) given: Option<Input>,
+    /// It is the first step after a restart.
+    pub(super) restarted: bool,
+    /// The zone of each subject.
+    pub(super) zones: BTreeMap<Arc<str>, Arc<str>>,
     pub(super) events: Vec<Event>,
     pub(super) notifications: Vec<(Notification, Time, bool)>,
     /// Events that channels will not be told of.
@@ -94,7 +112,7 @@ pub(super) fn grouped_routings() -> Vec<Arc<Routing>> {
     ])
 }
 
-fn read(texts: &[&str]) -> Vec<Arc<Routing>> {
+pub(super) fn read(texts: &[&str]) -> Vec<Arc<Routing>> {
     let routing = |text: &&str| {
         let config = Config::parse("larum.yaml", text, &Fixed::default()).unwrap();
         Arc::new(config.routing(super::CHANNELS.map(Into::into)))
@@ -113,8 +131,8 @@ pub(super) fn write(
     let mut time = START;
     let mut wall_offset = 0;
     let mut chapters = vec![
-        Chapter { time, wall_offset, input: Input::Routing(routings[random.below(2) as usize].clone()) },
-        Chapter { time, wall_offset, input: Input::Rules(rules(random, pool)) },
+        Chapter::new(time, Input::Routing(routings[random.below(2) as usize].clone())),
+        Chapter::new(time, Input::Rules(rules(random, pool))),
     ];
     for _ in 0..10 + random.below(20) {
         time = time + gap(random);
@@ -128,11 +146,84 @@ pub(super) fn write(
             15..17 => Input::Forget(subject(random)),
             _ => Input::Batch(batch(random, time, stale_after)),
         };
-        chapters.push(Chapter { time, wall_offset, input });
+        chapters.push(Chapter { time, wall_offset, deed: Deed::Input(input) });
     }
-    chapters.push(Chapter { time, wall_offset, input: Input::Alerting(true) });
-    chapters.push(Chapter { time, wall_offset, input: Input::Routing(routings[0].clone()) });
+    let last = |input| Chapter { time, wall_offset, deed: Deed::Input(input) };
+    chapters.push(last(Input::Alerting(true)));
+    chapters.push(last(Input::Routing(routings[0].clone())));
     chapters
+}
+
+/// Writes a story in which people act: silences, acknowledgements, and what they edit.
+pub(super) fn write_of_people(random: &mut Random, pool: &Pool, routings: &[Arc<Routing>]) -> Vec<Chapter> {
+    let mut time = START;
+    let mut silences: Vec<Silence> = Vec::new();
+    let any = |random: &mut Random| routings[random.below(routings.len() as u64) as usize].clone();
+    let mut chapters =
+        vec![Chapter::new(time, Input::Routing(any(random))), Chapter::new(time, Input::Rules(rules(random, pool)))];
+    for _ in 0..15 + random.below(25) {
+        time = time + gap(random);
+        let deed = match random.below(100) {
+            0..4 => Deed::Input(Input::Rules(rules(random, pool))),
+            4..7 => Deed::Input(Input::Routing(any(random))),
+            7..9 => Deed::Input(Input::Alerting(random.percent(70))),
+            9..10 => Deed::Input(Input::Forget(subject(random))),
+            10..20 => {
+                let silence = silence(random, silences.len(), time);
+                silences.push(silence.clone());
+                Deed::Input(Input::Silence(silence))
+            }
+            20..23 if !silences.is_empty() => {
+                let index = random.below(silences.len() as u64) as usize;
+                let expired = Some(Expired { at: time, by: "ben".into() });
+                let silence = Silence { expired, ..silences[index].clone() };
+                if silences[index].expired.is_none() {
+                    silences[index] = silence.clone();
+                }
+                Deed::Input(Input::Silence(silences[index].clone()))
+            }
+            23..31 => {
+                let rule = random.percent(60).then(|| random.pick(&NAMES));
+                let name = if rule.is_none() { Some(random.pick(&["p", "q", "r", "s"])) } else { None };
+                Deed::Acknowledge { rule, name, withdraw: random.percent(20) }
+            }
+            _ => Deed::Input(Input::Batch(batch(random, time, super::STALE_AFTER))),
+        };
+        chapters.push(Chapter { time, wall_offset: 0, deed });
+        if random.percent(3) {
+            chapters.push(Chapter { time, wall_offset: 0, deed: Deed::Restart });
+        }
+    }
+    chapters
+}
+
+/// A silence: planned or from now on, short or long, sometimes in windows. Its comment says in plain words what it covers.
+fn silence(random: &mut Random, number: usize, now: Time) -> Silence {
+    let (words, matches) = random.pick(&[
+        ("rule one", "{ rule: one }"),
+        ("rule two", "{ rule: two }"),
+        ("name p", "{ name: p }"),
+        ("zone e", "{ zone: e }"),
+        ("level error", "{ level: '>=error' }"),
+        ("all", "{ rule: '*' }"),
+    ]);
+    let windows = random.percent(25).then(|| random.pick(&["00:05-00:15", "00:10-00:12, 00:20-01:00"]));
+    let plan = Plan {
+        matches: serde_yaml::from_str(matches).unwrap(),
+        from: random.percent(30).then(|| now + secs(random.below(300))),
+        length: Some(secs(30 + random.below(900))),
+        recurs: windows.map(|windows| Recurrence { windows: windows.parse().unwrap(), zone: jiff::tz::TimeZone::UTC }),
+        author: "anna".to_string(),
+        comment: words.to_string(),
+        ..Plan::default()
+    };
+    Silence::plan(plan, format!("s{number}").into(), now).unwrap()
+}
+
+impl Chapter {
+    fn new(time: Time, input: Input) -> Chapter {
+        Chapter { time, wall_offset: 0, deed: Deed::Input(input) }
+    }
 }
 
 /// When the engine is ended and another goes on from what was stored.
@@ -170,6 +261,7 @@ pub(super) fn tell(story: &[Chapter], seed: u64, telling: Telling, restarts: Res
         arrival
     }));
     let mut steps = Vec::new();
+    let given: RefCell<(Option<Input>, bool)> = RefCell::default();
     let mut observe = |engine: &Engine, effects: Effects| {
         let end = |_: &Notification| match arrivals.recv().unwrap() {
             Arrival::After(length, outcome) => (effects.now.time + length, outcome == Outcome::Delivered),
@@ -184,16 +276,33 @@ pub(super) fn tell(story: &[Chapter], seed: u64, telling: Telling, restarts: Res
         let known = known(engine);
         let (suppressed, books) = (effects.suppressed, engine.books().clone());
         let (time, events) = (effects.now.time, effects.events);
-        steps.push(Step { time, rules, known, events, notifications, suppressed, books });
+        let (given, restarted) = given.take();
+        let zones = zones(engine);
+        steps.push(Step { time, rules, known, given, restarted, zones, events, notifications, suppressed, books });
     };
     let no_stop = || Ok::<(), std::convert::Infallible>(());
-    for Chapter { time, wall_offset, input } in story {
+    for Chapter { time, wall_offset, deed } in story {
         match telling {
             Telling::Overslept => bench.oversleep(*time),
             Telling::Receivers | Telling::Unanswered => bench.approach(*time, &mut observe, no_stop).unwrap(),
         }
         bench.set_wall_offset(*wall_offset);
-        bench.feed(input.clone(), &mut observe);
+        let input = match deed {
+            Deed::Input(input) => input.clone(),
+            Deed::Acknowledge { rule, name, withdraw } => {
+                let selector =
+                    Selector { rule: rule.map(str::to_string), name: name.map(str::to_string), ..Selector::default() };
+                let firings = bench.engine().select(&selector);
+                Input::Acknowledge { firings, by: "anna".into(), comment: "".into(), withdraw: *withdraw }
+            }
+            Deed::Restart => {
+                given.replace((None, true));
+                assert_eq!(bench.restart(Duration::ZERO, &mut observe), Vec::<String>::new());
+                continue;
+            }
+        };
+        given.replace((Some(input.clone()), false));
+        bench.feed(input, &mut observe);
         let down = match restarts {
             Restarts::Never => continue,
             Restarts::AtOnce => Duration::ZERO,
@@ -224,6 +333,13 @@ fn known(engine: &Engine) -> BTreeSet<Arc<str>> {
         zone.into_iter().chain([subject.key.name.clone()])
     });
     names.chain(["all".into()]).collect()
+}
+
+/// The zone of each subject.
+fn zones(engine: &Engine) -> BTreeMap<Arc<str>, Arc<str>> {
+    let world = engine.world();
+    let subjects = world.of_kind("k").filter_map(|id| world.subject(id));
+    subjects.filter_map(|subject| Some((subject.key.name.clone(), subject.labels.get("zone")?.clone()))).collect()
 }
 
 const fn secs(secs: u64) -> Duration {
