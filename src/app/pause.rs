@@ -117,7 +117,8 @@ fn meant(
     let mut hint = None;
     let rule = |name: Option<&str>| Paused::Rules(name.map(Into::into));
     let collector = |name: Option<&str>| Paused::Collectors(name.map(Into::into));
-    let sides: [(&str, &Named, &BTreeSet<String>, &dyn Fn(Option<&str>) -> Paused); 2] =
+    type Side<'a> = (&'a str, &'a Named, &'a BTreeSet<String>, &'a dyn Fn(Option<&str>) -> Paused);
+    let sides: [Side<'_>; 2] =
         [("rule", &asked.rules, &rules, &rule), ("collector", &asked.collectors, collectors, &collector)];
     for (word, named, known, paused) in sides {
         let is_paused = |name: Option<&str>| engine.pauses().contains_key(&paused(name));

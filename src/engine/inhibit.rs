@@ -229,7 +229,7 @@ impl Engine {
                 let is_both = is_of_both(inhibition, facts);
                 let is_self = |(name, subject, _): &Member| *name == rule.name && *subject == alert.subject;
                 let others = self.inhibitions.sides[index].when.get(&values).into_iter().flatten();
-                let mut others = others.filter(|(member, both)| !is_self(member) && !(is_both && **both));
+                let mut others = others.filter(|(member, both)| !(is_self(member) || is_both && **both));
                 if let Some(((rule, subject, _), _)) = others.next() {
                     return Some(Muted::By { rule: rule.clone(), subject: subject.clone() });
                 }

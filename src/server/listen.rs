@@ -91,6 +91,7 @@ pub async fn serve(listener: Listener, router: Router, stop: CancellationToken, 
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(connection), service);
         let connection = graceful.watch(connection);
+        #[expect(clippy::disallowed_methods, reason = "connections are joined by `graceful`")]
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended badly");

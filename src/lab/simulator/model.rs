@@ -200,7 +200,9 @@ pub(super) fn judge(steps: &[Step], routings: &[Arc<Routing>]) -> Result<(), Str
         reached.extend(unacknowledged.map(|event| event.firing.clone()));
         // What rises at this very instant begins anew, whatever it had come to.
         let rose = step.events.iter().filter(|event| event.kind == EventKind::Escalated);
-        rose.for_each(|event| drop(reached.remove(&event.firing)));
+        for event in rose {
+            reached.remove(&event.firing);
+        }
         if steps.get(index + 1).is_none_or(|next| next.time > step.time) {
             model.instant(&std::mem::take(&mut reached)).map_err(place)?;
         }

@@ -1,5 +1,7 @@
 //! What keeps strangers out, on every route: the cases are made from the list of routes.
 
+#![expect(clippy::disallowed_methods, reason = "servers of tests end with their runtimes")]
+
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::Method;
