@@ -1,7 +1,7 @@
 //! How often somebody may fail: a bucket for each address.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::Time;
@@ -66,7 +66,7 @@ impl Failures {
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => std::net::Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
+        IpAddr::V6(address) => core::net::Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
         let mut failures = Failures::new(Limits { burst: 2, addresses: 100, ..Limits::default() });
         (0..5).for_each(|_| failures.note(ip("198.51.100.1"), at(0)));
         for n in 0..10_000_u32 {
-            failures.note(std::net::Ipv4Addr::from(n).into(), at(0));
+            failures.note(core::net::Ipv4Addr::from(n).into(), at(0));
         }
         assert_eq!(failures.emptied.len(), 100);
         assert!(failures.wait(ip("198.51.100.1"), at(0)).is_some());

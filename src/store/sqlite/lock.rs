@@ -9,7 +9,7 @@ use super::error::OpenError;
 /// Held while a process writes to a data folder; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -35,7 +35,14 @@ impl Lock {
         }
         // The lock holds without it: the number is for whoever is refused, and a full disk is no reason to stop.
         write_pid(&mut file).ok();
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
+    }
+}
+
+impl Drop for Lock {
+    /// Lets go at once: a program that another thread is starting holds the file too, until it has begun.
+    fn drop(&mut self) {
+        self.file.unlock().ok();
     }
 }
 
