@@ -1,7 +1,7 @@
 //! How often somebody may fail: a bucket for each address.
 
-use std::collections::BTreeMap;
 use core::net::IpAddr;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::Time;

@@ -209,3 +209,79 @@ fn a_changed_address_or_folder_needs_a_restart_and_a_changed_route_does_not() {
         parse("routes: [{ to: [a] }]\nparams: { a: 1 }\ncollectors: []").unwrap().needs_restart(&running).is_empty()
     );
 }
+
+/// On call and access, as the README shows them.
+const PEOPLE: &str = r#"
+listen: 0.0.0.0:8443
+tls: { certificate: tls/larum.pem, key: tls/larum.key }
+tokens:
+  - { name: ci, scopes: [read, push], hash: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", kinds: [service], names: ["shop-*"] }
+on_call:
+  duty: { rotate: weekly, starts: 2026-11-23 09:00, turns: [ana, [bo, cy]], overrides: [{ from: 2026-12-24, until: 2026-12-26 12:00, to: [ops] }] }
+routes:
+  - to: [duty]
+    escalate: [{ after: 15m, to: [ops] }, { after: 30m, to: [boss, duty] }]
+inhibit:
+  - { when: { rule: host_down }, mute: { kind: service }, equal: [host, name=site] }
+"#;
+
+#[test]
+fn who_is_on_call_and_who_may_ask_is_read() {
+    let config = parse(PEOPLE).unwrap();
+    assert_eq!(config.tls.as_ref().map(|tls| tls.key.as_path()), Some(std::path::Path::new("tls/larum.key")));
+    assert!(!config.tokens.is_empty());
+    let duty = &config.on_call[&ChannelName::from("duty")].rotation;
+    assert_eq!((duty.days, duty.turns.len(), duty.overrides.len()), (7, 2, 1));
+    let steps = &config.routes[0].route.escalate;
+    assert_eq!(steps.iter().map(|step| step.after.as_secs()).collect::<Vec<_>>(), [900, 1800]);
+    let equal: Vec<String> = config.inhibit[0].equal.iter().map(ToString::to_string).collect();
+    assert_eq!(equal, ["host", "name=site"]);
+}
+
+#[test]
+fn every_mistake_about_who_is_on_call_is_told_at_its_place() {
+    check_problems(
+        "on_call:\n  duty: { rotate: mondays, starts: soon, turns: [] }\n  more: { rotate: 400d, starts: 2026-11-23, turns: [ana], time_zone: Mars, overrides: [{ from: 2026-12-26, until: 2026-12-24, to: [ops] }] }\nroutes:\n  - to: [duty]\n    escalate: [{ after: 0s, to: [ops] }, { after: 30m, to: [] }, { after: 10m, to: [boss, boss] }]\ninhibit:\n  - { when: {}, mute: { kind: service }, equal: [host, ' ', a=b=c] }\n  - { when: { rule: a }, mute: {}, equal: [host, host] }\n",
+        &[
+            "2:19: error: `mondays` is not how often the turn changes (write `daily`, `weekly`, or whole days or weeks up to a year, as `3d` or `2w`)",
+            "2:36: error: `soon` is no date with a time of the day (write it in the rotation's zone, as `2026-11-23 09:00`)",
+            "2:49: error: nobody is on call: `turns` is empty (name a channel for each turn)",
+            "3:19: error: `400d` is not how often the turn changes (write `daily`, `weekly`, or whole days or weeks up to a year, as `3d` or `2w`)",
+            "3:70: error: the time zone `Mars` is not known (write its IANA name, as `Asia/Shanghai`)",
+            "3:115: error: the override ends before it begins (give an `until` after `from`)",
+            "6:25: error: an alert cannot be escalated after no time (give a time in which somebody can acknowledge, as `15m`; `to` is told at once)",
+            "6:51: error: this step tells nobody (name a channel in `to`)",
+            "6:91: error: the channel `boss` stands here twice (one is enough)",
+            "8:13: error: `when` without a condition would take every alert (name alerts, as `{ rule: host_down }`)",
+            "8:56: error: ` ` is no label (write a label that both have, as `host`, or `name=host` where they differ)",
+            "8:61: error: `a=b=c` is no label (write a label that both have, as `host`, or `name=host` where they differ)",
+            "9:32: error: `mute` without a condition would take every alert (name alerts, as `{ rule: host_down }`)",
+        ],
+    );
+}
+
+#[test]
+fn every_mistake_about_tokens_is_told_at_its_place() {
+    check_problems(
+        "tokens:\n  - { name: 'a b', scope: read, hash: nothing }\n  - { name: ci, scope: reed, hash: 'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' }\n  - { name: ci, scope: read, scopes: [push], hash: 'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' }\n  - { name: open, scope: write, secret: secret }\n  - { name: none, scope: read }\n  - { name: both, scopes: [], hash: 'sha256:00', secret: x }\n  - { name: bound, scope: read, kinds: [service], hash: 'sha256:0f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' }\n",
+        &[
+            "2:13: error: `a b` is no name of a token (write up to 64 letters, digits, `-`, `_` and `.`: it stands in the audit log)",
+            "2:39: error: a hash is written `sha256:` and 64 hexadecimal digits (`larum token new` prints one)",
+            "3:24: error: `reed` is no scope (did you mean `read`?)",
+            "4:13: error: two tokens are called `ci` (give each its own name)",
+            "4:13: error: this is the token of `ci` again (make another one with `larum token new`)",
+            "4:24: error: both `scope` and `scopes` stand here (leave one of them out)",
+            "5:41: error: the token itself stands in the file, where others may read it (write `hash: sha256:..` (`larum token hash` makes it), or `secret: ${env:NAME}`)",
+            "5:41: error: the token has fewer than 16 characters, and could be guessed (make one with `larum token new`)",
+            "6:13: error: the token has neither `hash` nor `secret` (add `hash: sha256:..` (`larum token new` prints it), or `secret: ${env:NAME}`)",
+            "7:13: error: the token is good for nothing (add `scope: read`, `push` or `write`)",
+            "7:58: error: both `hash` and `secret` stand here (leave one of them out)",
+            "8:41: error: `kinds` and `names` bind what is pushed (add the scope `push`, or leave them out)",
+        ],
+    );
+    check_problems("tls: { certificate: a.pem }\n", &["1:6: error: the key `key` is missing"]);
+    check_problems(
+        "tls: { certificate: a.pem, key: a.key, ca: x }\n",
+        &["1:40: error: unknown key `ca` (the keys here are certificate, key)"],
+    );
+}
