@@ -5,8 +5,8 @@
 //! attempt; [`Channel::judge`] reads what an HTTP receiver answered. When to try again is the outbox's decision.
 //! A new kind is one file, and one line in [`KINDS`].
 
-mod clean;
 mod console;
+mod cut;
 mod email;
 mod exec;
 mod file;

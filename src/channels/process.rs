@@ -73,8 +73,9 @@ mod unix {
     use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
-    use crate::channels::clean::{cut, one_line};
+    use crate::channels::cut::cut;
     use crate::config::secret::REDACTED;
+    use crate::diagnostic::one_line;
 
     /// Whether a group has ended is looked at so often.
     const LOOK: Duration = Duration::from_millis(20);

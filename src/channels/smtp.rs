@@ -10,8 +10,9 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 
-use super::clean::{cut, one_line};
+use super::cut::cut;
 use super::verdict::Verdict;
+use crate::diagnostic::one_line;
 
 /// How a connection to the mail server is protected.
 #[derive(Clone)]

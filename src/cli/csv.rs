@@ -1,5 +1,7 @@
 //! Lines for spreadsheets, as RFC 4180 has them.
 
+use crate::diagnostic::lines;
+
 /// One line with its end. A cell that a spreadsheet would take for a formula begins with `'`, as OWASP advises; control
 /// characters are left out.
 pub(super) fn line<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
@@ -8,7 +10,7 @@ pub(super) fn line<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String 
 }
 
 fn cell(text: &str) -> String {
-    let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    let text = lines(text).replace('\t', " ");
     let is_formula = text.trim_start().starts_with(['=', '+', '-', '@']) || text.starts_with('\n');
     let text = if is_formula { format!("'{text}") } else { text };
     match text.contains([',', '"', '\n']) {

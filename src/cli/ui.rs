@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr as _;
 
-use crate::diagnostic::Colour;
+use crate::diagnostic::{Colour, harmless, one_line};
 
 /// Where a command writes.
 pub struct Ui {
@@ -56,21 +57,21 @@ impl Ui {
     /// # Errors
     /// Where nobody reads any more.
     pub fn line(&mut self, line: impl Display) -> io::Result<()> {
-        writeln!(self.out, "{line}")
+        writeln!(self.out, "{}", harmless(&line.to_string(), self.out_colour))
     }
 
-    /// Writes text as it is, as data.
+    /// Writes text without a line break of its own, as data.
     ///
     /// # Errors
     /// Where nobody reads any more.
     pub fn text(&mut self, text: &str) -> io::Result<()> {
-        self.out.write_all(text.as_bytes())?;
+        self.out.write_all(harmless(text, self.out_colour).as_bytes())?;
         self.out.flush()
     }
 
     /// Writes a line that is not data. That nobody reads it stops nothing.
     pub fn note(&mut self, line: impl Display) {
-        writeln!(self.err, "{line}").ok();
+        writeln!(self.err, "{}", harmless(&line.to_string(), self.err_colour)).ok();
     }
 
     /// A word in a colour, for data.
@@ -89,18 +90,21 @@ impl Ui {
     /// Where nobody reads any more.
     pub fn table(&mut self, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
         let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width());
             cells.chain([head[column].len()]).max().unwrap_or(0)
         };
+        let cleaned = |row: &Vec<String>| row.iter().map(|cell| one_line(cell)).collect::<Vec<String>>();
+        let rows: Vec<Vec<String>> = rows.iter().map(cleaned).collect();
         let widths: Vec<usize> = (0..head.len()).map(width).collect();
         let line = |cells: &mut dyn Iterator<Item = &str>| {
-            let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            let pad = |(cell, width): (&str, &usize)| format!("{cell}{}", " ".repeat(width - cell.width()));
+            let padded: Vec<String> = cells.zip(&widths).map(pad).collect();
             padded.join("  ").trim_end().to_string()
         };
         let head = line(&mut head.iter().copied());
         let head = paint(&head, AnsiColor::BrightBlack, self.out_colour);
         self.line(head)?;
-        for row in rows {
+        for row in &rows {
             let row = line(&mut row.iter().map(String::as_str));
             self.line(row)?;
         }
@@ -167,5 +171,23 @@ mod tests {
         ui.table(&["NAME", "KIND"], &[vec!["console".into(), "é".into()], vec!["a".into(), "webhook".into()]]).unwrap();
         assert_eq!(captured.out(), "NAME     KIND\nconsole  é\na        webhook\n");
         assert_eq!(captured.err(), "");
+    }
+    #[test]
+    fn a_table_is_as_wide_as_a_terminal_shows_it() {
+        let (mut ui, captured) = Ui::captured();
+        ui.table(&["NAME", "KIND"], &[vec!["值班".into(), "a".into()], vec!["abcde".into(), "b\u{202e}\nc".into()]])
+            .unwrap();
+        assert_eq!(captured.out(), "NAME   KIND\n值班   a\nabcde  b c\n");
+    }
+
+    #[test]
+    fn nothing_that_a_command_writes_controls_the_terminal() {
+        let (mut ui, captured) = Ui::captured();
+        let hostile = "a\u{1b}[2J\u{1b}]0;title\u{7}b\u{9b}31m\u{8}\r\u{0}c\td";
+        ui.line(hostile).unwrap();
+        ui.text("1,2\r\n").unwrap();
+        ui.note(hostile);
+        let plain = "a[2J]0;titleb31mc\td\n";
+        assert_eq!((captured.out(), captured.err()), (format!("{plain}1,2\r\n"), plain.to_string()));
     }
 }

@@ -1,10 +1,12 @@
 //! Problems in the files that people write: where, what, and what to do.
 
+mod plain;
 mod render;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use plain::{harmless, is_invisible, lines, one_line};
 pub use render::{Colour, count, render, render_all, sorted};
 
 /// How bad a problem is.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::bench::Bench;
 use super::project::{Project, Sent};
 use super::why::{document, headline_of_dry_run, survey_document, with_backlog, words};
+use crate::diagnostic::one_line;
 use crate::engine::Engine;
 use crate::engine::explain::{Answer, Survey};
 use crate::model::{Level, Now, Time};
@@ -122,7 +123,7 @@ impl Report {
             lines.push(String::new());
             lines.push("what is pushed to a daemon is not seen here: `larum run --dry-run` takes pushes".to_string());
         }
-        lines.into_iter().map(|line| words::clean(&line)).collect()
+        lines.into_iter().map(|line| one_line(&line)).collect()
     }
 
     /// The rules that had nothing to judge, by kind.

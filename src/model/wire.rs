@@ -21,7 +21,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserializer, Serialize, Serializer};
 
 use super::{Labels, Now, Snapshot, SubjectKey, Time, Value, duration};
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{did_you_mean, is_invisible};
 use names::Names;
 
 mod names;
@@ -353,7 +353,7 @@ fn once<T, E: de::Error>(slot: &mut Option<T>, key: &str, value: T) -> Result<()
 
 /// A text of the sender as an error may show it.
 fn shown(text: &str) -> String {
-    let text: String = text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).collect();
+    let text: String = text.chars().filter(|c| !hides(*c)).collect();
     match text.char_indices().nth(64) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
@@ -395,15 +395,15 @@ fn check_length<E: de::Error>(what: &str, text: &str, max: usize) -> Result<(), 
 }
 
 fn check_controls<E: de::Error>(what: &str, text: &str) -> Result<(), E> {
-    match text.chars().any(|c| c.is_control() || is_invisible(c)) {
+    match text.chars().any(|c| hides(c)) {
         true => Err(E::custom(format_args!("the {what} `{}` has control or invisible characters", shown(text)))),
         false => Ok(()),
     }
 }
 
-/// Characters that nobody sees, and that turn text around: with them two different names look alike.
-const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// What no name may have: with it one could forge lines, hide text, or make two names look alike.
+fn hides(c: char) -> bool {
+    c.is_control() || is_invisible(c) || matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// Reads a text without copying it where the body has it as it is.

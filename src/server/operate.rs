@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use super::access::Caller;
 use super::error::ApiError;
 use super::ports::OperateError;
+use crate::diagnostic::is_invisible;
 use crate::routing::MAX_AUTHOR;
 
 /// What operators send is small.
@@ -32,16 +33,10 @@ pub(super) async fn body<T: DeserializeOwned>(sent: Body) -> Result<T, ApiError>
 
 /// A text without control characters, in one line.
 pub(super) fn clean(text: String, key: &str) -> Result<String, String> {
-    match text.chars().find(|c| c.is_control() || is_hidden(*c)) {
+    match text.chars().find(|c| c.is_control() || is_invisible(*c)) {
         Some(c) => Err(format!("`{key}` has the character U+{:04X}, which cannot be shown", u32::from(c))),
         None => Ok(text.trim().to_string()),
     }
-}
-
-/// Marks that reorder text or show nothing.
-const fn is_hidden(c: char) -> bool {
-    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}'
-        | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Who asks: as they say, else whose token it is; empty where neither says it.

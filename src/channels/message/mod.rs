@@ -18,7 +18,8 @@ pub use escape::Escape;
 pub use sample::{example, samples};
 pub use words::Locale;
 
-use super::clean::{cut, lines, one_line};
+use super::cut::cut;
+use crate::diagnostic::{lines, one_line};
 use view::View;
 
 use crate::model::{Level, Notification, Occasion, Time};

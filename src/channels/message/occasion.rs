@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::view::{name, short};
 use super::words::Locale;
-use crate::channels::clean::{cut, one_line};
+use crate::channels::cut::cut;
+use crate::diagnostic::one_line;
 use crate::model::{EventKind, Group, Notification, StillFiring, Summary, Undelivered};
 
 /// The longest reason in a message, in bytes.

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::Severity;
 use super::occasion::{GroupView, Section, SummaryView, UndeliveredView};
 use super::words::Locale;
-use crate::channels::clean::{cut, one_line};
+use crate::channels::cut::cut;
+use crate::diagnostic::one_line;
 use crate::model::{AlertNote, EventKind, FoldedEvent, Level, Notification, Occasion, Time, duration};
 
 /// No single text of an alert is longer than this in a message, in bytes.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::channels::clean::{cut, one_line};
+use crate::channels::cut::cut;
+use crate::diagnostic::one_line;
 use crate::model::{
     AlertNote, CloseReason, EventKind, Labels, Level, Notification, Occasion, RuleName, StillFiring, SubjectKey, Time,
 };

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
-use crate::channels::clean::{cut, lines, one_line};
+use crate::channels::cut::cut;
 use crate::channels::message::{Message, Severity};
+use crate::diagnostic::{lines, one_line};
 use crate::model::{
     self, AlertNote, CloseReason, EventKind, FoldedEvent, Labels, Level, Notification, Occasion, StillFiring,
     SummaryCount, Time, Value,

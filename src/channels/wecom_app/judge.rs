@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::channels::clean::{cut, one_line};
+use crate::channels::cut::cut;
 use crate::channels::token::Granted;
 use crate::channels::verdict::{Reply, Verdict, by_status};
 use crate::channels::wecom::LIMITED;
 use crate::config::Secret;
+use crate::diagnostic::one_line;
 
 /// How long a token is good where the answer does not say it: what WeCom documents.
 const LIFETIME: u64 = 7200;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::cli::Ui;
+use crate::diagnostic::one_line;
 use crate::model::{Time, duration};
 
 /// So much of an id is shown in a table: as much as tells alerts apart.
@@ -188,7 +189,7 @@ fn inhibited(by: &Value) -> String {
 /// What channels were not told, for now or for good.
 fn not_told(history: &Value, ui: &mut Ui) -> io::Result<()> {
     let held = history["alert"]["held"].as_object().into_iter().flatten();
-    let held = held.map(|(channel, reason)| format!("{}: held now, {}", clean(channel), text(reason)));
+    let held = held.map(|(channel, reason)| format!("{}: held now, {}", one_line(channel), text(reason)));
     let suppressed = items(&history["suppressed"])
         .map(|suppressed| format!("{}: {}", text(&suppressed["channel"]), text(&suppressed["reason"])));
     let all: Vec<String> = suppressed.chain(held).collect();
@@ -202,7 +203,7 @@ fn not_told(history: &Value, ui: &mut Ui) -> io::Result<()> {
 fn told(alert: &Value) -> String {
     let told: Vec<String> = items(&alert["told"]).map(text).collect();
     let held = alert["held"].as_object().into_iter().flatten();
-    let held: Vec<String> = held.map(|(channel, reason)| format!("{} ({})", clean(channel), text(reason))).collect();
+    let held: Vec<String> = held.map(|(channel, reason)| format!("{} ({})", one_line(channel), text(reason))).collect();
     let mut parts = Vec::new();
     if !told.is_empty() {
         parts.push(told.join(", "));
@@ -211,14 +212,14 @@ fn told(alert: &Value) -> String {
         parts.push(format!("held: {}", held.join(", ")));
     }
     if let Some(by) = alert["acknowledged"]["by"].as_str() {
-        parts.push(format!("acknowledged by {}", clean(by)));
+        parts.push(format!("acknowledged by {}", one_line(by)));
     }
     parts.join("; ")
 }
 
 fn pairs(map: &Value, between: &str) -> String {
     let pairs = map.as_object().into_iter().flatten();
-    let pairs: Vec<String> = pairs.map(|(name, value)| format!("{}{between}{}", clean(name), text(value))).collect();
+    let pairs: Vec<String> = pairs.map(|(name, value)| format!("{}{between}{}", one_line(name), text(value))).collect();
     pairs.join(", ")
 }
 
@@ -230,12 +231,7 @@ fn items(list: &Value) -> impl Iterator<Item = &Value> {
 fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => clean(text),
+        Value::String(text) => one_line(text),
         other => other.to_string(),
     }
-}
-
-/// What could control the terminal is left out: any address may be asked.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c == '\n' { ' ' } else { c }).filter(|c| !c.is_control()).collect()
 }

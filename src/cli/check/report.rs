@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, one_line};
 
 /// A problem, with what it was found in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Problem {
         let file = self.reached(dir, config);
         let hint = self.known.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         let text = format!("{}:{line}:{column}: {severity}: {}{hint}", file.display(), self.known.message);
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+        one_line(&text)
     }
 
     fn document(&self, dir: &Path, config: Option<&Path>) -> Document<'_> {

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::super::{Error, Kind};
+use crate::diagnostic::one_line;
 use crate::model::Time;
 
 /// Conditions as they are typed, as the API takes them: `rule=cpu_*`, `level>=error`, `name=a,b`, `env!=dev`.
@@ -74,7 +75,7 @@ pub(in crate::cli) fn shown_time(value: &Value, zone: &TimeZone) -> String {
 pub(in crate::cli) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
+        Value::String(text) => one_line(text),
         other => other.to_string(),
     }
 }

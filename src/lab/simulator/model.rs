@@ -191,9 +191,13 @@ pub(super) fn judge(steps: &[Step], routings: &[Arc<Routing>]) -> Result<(), Str
     };
     let mut reached = BTreeSet::new();
     for (index, step) in steps.iter().enumerate() {
-        model.pass(step.time);
-        model.take(step, routings);
         let place = |error| format!("step {index} at {}: {error}", step.time);
+        model.pass(step.time);
+        // What nobody had acknowledged at this very instant was told of before somebody did.
+        if matches!(step.given, Some(Input::Acknowledge { .. })) && !reached.is_empty() {
+            model.instant(&std::mem::take(&mut reached)).map_err(place)?;
+        }
+        model.take(step, routings);
         model.told(step).map_err(place)?;
         model.suppressed(step).map_err(place)?;
         let unacknowledged = step.events.iter().filter(|event| event.kind == EventKind::Unacknowledged);
@@ -438,7 +442,8 @@ impl Model {
                 let of_it = |event: &&crate::engine::Event| event.firing == note.id;
                 let changes = |event: &crate::engine::Event| event.kind.is_end() || event.level != note.level;
                 if step.events.iter().filter(of_it).any(changes) {
-                    self.learn(note, &channel, *arrives, step.time, 0);
+                    let told = self.firings.get(&note.id).and_then(|firing| firing.told.get(&channel));
+                    self.learn(note, &channel, *arrives, step.time, told.map_or(0, |told| told.step));
                     continue;
                 }
                 self.note(note, &channel, *arrives, step.time)

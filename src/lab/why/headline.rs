@@ -4,7 +4,8 @@ use jiff::tz::TimeZone;
 
 use super::delivery::{Arrival, and_limited, arrival};
 use super::levels::{Alike, alike};
-use super::words::{Clock, clean, value};
+use super::words::{Clock, value};
+use crate::diagnostic::one_line;
 use crate::server::api::{
     WhyChannelDto, WhyDto, WhyExpressionDto, WhyRouteDto, WhyStagesDto, WhyStateDto, WhyTimerDto, WhyVerdictDto,
 };
@@ -32,7 +33,7 @@ fn answer(document: &WhyDto, zone: &TimeZone, sends: bool) -> String {
     if let Some(stages) = document.stages.as_ref().filter(|stages| takes_part || !stages.what_if) {
         sentences.push(ended(tells(stages, &clock, sends)));
     }
-    clean(&sentences.join(" "))
+    one_line(&sentences.join(" "))
 }
 
 /// A sentence with its end; what others wrote may have one already.

@@ -6,8 +6,9 @@ use jiff::tz::TimeZone;
 
 use super::attention;
 use super::headline;
-use super::words::{Clock, clean, count, cut, length, value};
+use super::words::{Clock, count, cut, length, value};
 use super::{stages_text, survey_text};
+use crate::diagnostic::one_line;
 use crate::server::api::{
     WhyAskedDto, WhyDto, WhyExpressionDto, WhyNextDto, WhyOutcomeDto, WhyPartDto, WhyRuleDto, WhySamplesDto,
     WhyStagesDto, WhyStateDto, WhySubjectDto, WhyTimerDto, WhyVerdictDto,
@@ -69,7 +70,7 @@ pub(super) struct Sheet {
 
 impl Sheet {
     pub(super) fn line(&mut self, line: String) {
-        self.lines.push(clean(&line).trim_end().to_string());
+        self.lines.push(one_line(&line).trim_end().to_string());
     }
 
     pub(super) fn section(&mut self, name: &str, lines: Vec<String>) {

@@ -52,11 +52,6 @@ pub(in crate::lab) fn length(length: Duration) -> String {
     duration::format(Duration::from_secs(secs))
 }
 
-/// What could control the terminal is left out: names come from anybody.
-pub(in crate::lab) fn clean(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, '\n' | '\t') { ' ' } else { c }).filter(|c| !c.is_control()).collect()
-}
-
 /// A text of at most so many characters.
 pub(in crate::lab) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {

@@ -1,21 +1,4 @@
-//! Texts of strangers, made harmless: control characters, and lengths.
-
-/// The text in one line: control characters and marks that reorder text are gone, line breaks and tabs are spaces.
-pub(super) fn one_line(text: &str) -> String {
-    text.chars().filter_map(|c| if matches!(c, '\n' | '\t') { Some(' ') } else { shown(c) }).collect()
-}
-
-/// The text with its line breaks and tabs, without other control characters and marks that reorder text.
-pub(super) fn lines(text: &str) -> String {
-    text.chars().filter_map(|c| if matches!(c, '\n' | '\t') { Some(c) } else { shown(c) }).collect()
-}
-
-/// The character, unless it controls a terminal or hides what a text says (C0, C1, bidi overrides and isolates).
-fn shown(c: char) -> Option<char> {
-    let hidden = c.is_control()
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
-    (!hidden).then_some(c)
-}
+//! Texts of strangers, cut to a length.
 
 /// At most `max` bytes of UTF-8 of the text, cut between characters, with an ellipsis where something is missing.
 pub(super) fn cut(text: &str, max: usize) -> String {
@@ -39,12 +22,6 @@ pub(super) fn cut(text: &str, max: usize) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn what_controls_a_terminal_is_gone() {
-        assert_eq!(one_line("a\x1b[31mb\r\nc\td\u{9b}e\u{202e}f\0"), "a[31mb c def");
-        assert_eq!(lines("a\r\nb\x07"), "a\nb");
-    }
 
     #[test]
     fn a_text_is_cut_between_characters() {
