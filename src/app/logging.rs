@@ -57,7 +57,7 @@ impl<W: Write> Write for Harmless<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let (line, end) = text.strip_suffix('\n').map_or((&*text, ""), |line| (line, "\n"));
-        let line = harmless(line, self.colour).replace('\n', "\n    ");
+        let line = harmless(line, self.colour).replace('\r', "").replace('\n', "\n    ");
         self.to.write_all(format!("{line}{end}").as_bytes())?;
         Ok(event.len())
     }

@@ -15,9 +15,9 @@ pub fn lines(text: &str) -> String {
 }
 
 /// Whether nobody sees a character, or it turns the text around it (bidirectional overrides and isolates): with it a text
-/// hides what it says, and two different names look alike.
+/// hides what it says. Spaces and joiners without width (U+200B to U+200D) are not among them: words and emoji need them.
 pub const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The text without what could control a terminal; line breaks and tabs stay, and colours where there are some. For

@@ -403,7 +403,7 @@ fn check_controls<E: de::Error>(what: &str, text: &str) -> Result<(), E> {
 
 /// What no name may have: with it one could forge lines, hide text, or make two names look alike.
 fn hides(c: char) -> bool {
-    c.is_control() || is_invisible(c) || matches!(c, '\u{200c}' | '\u{200d}')
+    c.is_control() || is_invisible(c) || matches!(c, '\u{200b}'..='\u{200d}')
 }
 
 /// Reads a text without copying it where the body has it as it is.
