@@ -31,13 +31,13 @@ pub(super) struct DaemonArgs {
 #[derive(Clone, Debug, Args)]
 pub(super) struct ClientArgs {
     /// Where the daemon listens (default: `listen` of the project folder)
-    #[arg(long, env = "LARUM_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, global = true, env = "LARUM_URL", hide_env_values = true, value_name = "URL")]
     pub(super) url: Option<String>,
     /// A file with the token to show (default: LARUM_TOKEN, else the token of the data folder)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
-    /// A file with certificates (PEM) that are trusted besides the system's
-    #[arg(long, env = "LARUM_CA_FILE", hide_env_values = true, value_name = "FILE")]
+    /// A file with certificates (PEM) to trust instead of the system's: the daemon's own, or who signed it
+    #[arg(long, global = true, env = "LARUM_CA_FILE", hide_env_values = true, value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
 }
 
@@ -176,18 +176,12 @@ fn token_of(file: &Path) -> Result<String, Error> {
     })
 }
 
-/// A client that trusts the system's certificates, and those of a file.
+/// A client that trusts the certificates of a file, or where none is named the system's.
 fn client(ca_file: Option<&Path>) -> Result<reqwest::Client, Error> {
-    let Some(file) = ca_file else { return http::client().map_err(|error| Error::new(Kind::Failure, error)) };
-    let context = || format!("cannot read certificates from {}", file.display());
-    let failed = |error: anyhow::Error| Error::new(Kind::Failure, error.context(context()));
-    let pem = std::fs::read(file).map_err(|error| failed(error.into()))?;
-    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(error.into()))?;
-    if certificates.is_empty() {
-        return Err(Error::message(Kind::Failure, format!("{} holds no certificate", file.display())));
+    match ca_file {
+        Some(file) => pinned::client(file),
+        None => http::client().map_err(|error| Error::new(Kind::Failure, error)),
     }
-    let builder = certificates.into_iter().fold(http::builder(), reqwest::ClientBuilder::add_root_certificate);
-    builder.build().map_err(|error| Error::new(Kind::Failure, error))
 }
 
 /// The name under which somebody is logged in.

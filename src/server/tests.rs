@@ -1,3 +1,4 @@
+mod operate;
 mod security;
 
 use std::io::Write;

@@ -102,9 +102,12 @@ impl Store for Memory {
         Ok(())
     }
 
-    /// It is bounded by itself.
-    fn trim(&mut self, _before: Time) -> Result<usize, Error> {
-        Ok(0)
+    /// The rest is bounded by itself.
+    fn trim(&mut self, before: Time) -> Result<usize, Error> {
+        let audit = &mut self.state().audit;
+        let n_before = audit.len();
+        audit.retain(|(_, entry)| entry.time >= before);
+        Ok(n_before - audit.len())
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

@@ -58,9 +58,8 @@ pub trait Store: Send {
     fn commit(&mut self, batch: &[Record]) -> Result<(), Error>;
 
     /// Removes what ended before `before`: firings with their events, transitions, notifications and attempts, entries of
-    /// the audit log. What still
-    /// fires or waits, and a notification that tells of a firing which still does, stays. Gives how many rows went; a
-    /// store may stop after some thousands, and is asked again while it gives more than none.
+    /// the audit log. What still fires or waits, and a notification that tells of a firing which still does, stays. Gives
+    /// how many rows went; a store may stop after some thousands, and is asked again while it gives more than none.
     ///
     /// # Errors
     /// Where the storage refuses.

@@ -12,6 +12,7 @@ mod http;
 mod lab;
 mod lifecycle;
 mod outbox;
+mod people;
 mod projects;
 mod receiver;
 mod reload;

@@ -152,7 +152,7 @@ fn every_event_of_alerts_that_flap_and_are_told_in_groups_is_in_the_books_and_ea
 
 #[test]
 fn at_every_instant_of_random_stories_each_channel_was_told_what_it_should_know() {
-    tell_many(N_STORIES_OF_A_KIND, Flavour::Mixed, model::routings, |seed, pool, routings| {
+    tell_many(N_STORIES, Flavour::Mixed, model::routings, |seed, pool, routings| {
         let story = story::write_of_people(&mut Random::new(seed), pool, routings);
         let (steps, engine) = story::tell(&story, seed, Telling::Receivers, Restarts::Never);
         if number("LARUM_SIM_SEED").is_some() {

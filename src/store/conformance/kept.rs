@@ -10,6 +10,8 @@ pub(super) const PROMISES: &[Promise] = &[
     what_waits_stays_with_its_firing,
     a_notification_that_also_tells_of_what_fires_stays,
     much_goes_in_several_calls,
+    the_audit_log_is_read_newest_first_by_time_person_and_page,
+    the_audit_log_goes_with_its_time_and_an_entry_that_comes_again_is_one,
 ];
 
 fn texts_are_replaced_and_removed(store: &mut dyn Store) {
@@ -26,6 +28,44 @@ fn texts_are_replaced_and_removed(store: &mut dyn Store) {
         store.commit(&batch).unwrap();
         assert_eq!(store.reader().texts().unwrap(), [text("rules/a.rhai", "2")]);
     }
+}
+
+fn entry(secs: u64, who: &str, what: &str) -> Audit {
+    let address = (who == "ci").then(|| "192.0.2.7".into());
+    Audit { time: at(secs), who: who.into(), address, what: what.into(), status: 200 }
+}
+
+fn the_audit_log_is_read_newest_first_by_time_person_and_page(store: &mut dyn Store) {
+    let entries = [entry(1, "anna", "POST /a"), entry(2, "ci", "POST /b"), entry(3, "anna", "DELETE /\u{1b}'; --")];
+    let batch: Vec<Record> = entries.iter().cloned().map(Record::Audit).collect();
+    store.commit(&batch).unwrap();
+    let ask = |filter: AuditFilter| -> Vec<(i64, Audit)> { store.reader().audit(&filter).unwrap() };
+    let all = ask(AuditFilter { limit: 10, ..AuditFilter::default() });
+    let of = |found: &[(i64, Audit)]| found.iter().map(|(_, audit)| audit.clone()).collect::<Vec<_>>();
+    let mut newest_first = entries.to_vec();
+    newest_first.reverse();
+    assert_eq!(of(&all), newest_first);
+    assert_eq!(of(&ask(AuditFilter { since: Some(at(2)), limit: 10, ..AuditFilter::default() })), newest_first[..2]);
+    let anna = AuditFilter { who: Some("anna".into()), limit: 10, ..AuditFilter::default() };
+    assert_eq!(of(&ask(anna)), [newest_first[0].clone(), newest_first[2].clone()]);
+    let (first, _) = all[0];
+    let rest = AuditFilter { before: Some(first), limit: 1, ..AuditFilter::default() };
+    assert_eq!(of(&ask(rest)), newest_first[1..2]);
+}
+
+fn the_audit_log_goes_with_its_time_and_an_entry_that_comes_again_is_one(store: &mut dyn Store) {
+    for _ in 0..2 {
+        store.commit(&[entry(1, "anna", "POST /a"), entry(9, "anna", "POST /a")].map(Record::Audit)).unwrap();
+    }
+    let all = || {
+        let filter = AuditFilter { limit: 10, ..AuditFilter::default() };
+        store.reader().audit(&filter).unwrap().into_iter().map(|(_, audit)| audit.time).collect::<Vec<_>>()
+    };
+    assert_eq!(all(), [at(9), at(1)]);
+    trim(store, 5);
+    let filter = AuditFilter { limit: 10, ..AuditFilter::default() };
+    let left = store.reader().audit(&filter).unwrap();
+    assert_eq!(left.iter().map(|(_, audit)| audit.time).collect::<Vec<_>>(), [at(9)]);
 }
 
 /// Trims until nothing goes any more.
