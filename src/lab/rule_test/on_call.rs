@@ -1,4 +1,4 @@
-//! What people on call do in a test: silences and acknowledgements.
+//! What people on call do in a test: silences, acknowledgements, pauses, and subjects that they forget.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 use super::functions::T;
 use super::stage::{Failure, Stage};
 use super::timeline::About;
-use crate::engine::{Input, Selector};
-use crate::model::{SilenceId, duration};
+use crate::engine::{Input, Paused, Selector};
+use crate::model::{SilenceId, SubjectKey, duration};
 use crate::routing::{Active, Expired, Matchers, Plan, Recurrence, Silence, SilenceState};
 
 /// Who does it, where a test does not say.
@@ -43,6 +43,15 @@ pub(super) fn people(engine: &mut Engine) {
     });
     engine.register_fn("take_back_ack", |context: NativeCallContext, t: &mut T, rule: Text, subject: Text| {
         t.on(&context, |stage| stage.acknowledge(&rule, &subject, WHO, true))
+    });
+    engine.register_fn("pause_rule", |context: NativeCallContext, t: &mut T, rule: Text| {
+        t.on(&context, |stage| stage.pause(&rule))
+    });
+    engine.register_fn("resume_rule", |context: NativeCallContext, t: &mut T, rule: Text| {
+        t.on(&context, |stage| stage.resume(&rule))
+    });
+    engine.register_fn("forget", |context: NativeCallContext, t: &mut T, kind: Text, name: Text| {
+        t.on(&context, |stage| stage.forget(&kind, &name))
     });
 }
 
@@ -123,6 +132,35 @@ impl Stage {
         }
         let comment = "".into();
         self.bench.feed(Input::Acknowledge { firings, by: by.into(), comment, withdraw }, &mut self.story);
+        Ok(())
+    }
+
+    fn pause(&mut self, rule: &str) -> Result<(), Failure> {
+        self.flush();
+        let name = self.rule(rule)?.name.clone();
+        self.note(format!("pause      {name}"));
+        let (by, comment) = (WHO.into(), "".into());
+        self.bench.feed(Input::Pause { what: Paused::Rules(Some(name)), by, comment }, &mut self.story);
+        Ok(())
+    }
+
+    fn resume(&mut self, rule: &str) -> Result<(), Failure> {
+        self.flush();
+        let name = self.rule(rule)?.name.clone();
+        let what = Paused::Rules(Some(name.clone()));
+        if !self.bench.engine().pauses().contains_key(&what) {
+            return Err(Failure::new(format!("the rule `{name}` is not paused")));
+        }
+        self.note(format!("resume     {name}"));
+        self.bench.feed(Input::Resume(what), &mut self.story);
+        Ok(())
+    }
+
+    fn forget(&mut self, kind: &str, name: &str) -> Result<(), Failure> {
+        self.flush();
+        let subject = SubjectKey::new(kind, name);
+        self.note(format!("forget     {subject}"));
+        self.bench.feed(Input::Forget(subject), &mut self.story);
         Ok(())
     }
 

@@ -97,6 +97,9 @@ const PEOPLE: Topic = Topic {
         )
         .example("t.ack(\"high_error_rate\", \"shop-api\", \"anna\");"),
         Function::new("t.take_back_ack(rule, subject)", "The acknowledgement is taken back."),
+        Function::new("t.pause_rule(rule)", "The rule judges nothing until it is resumed, and its alerts stay as they are."),
+        Function::new("t.resume_rule(rule)", "The rule, which must be paused, judges again."),
+        Function::new("t.forget(kind, name)", "Somebody forgets the subject: its alerts are closed as vanished."),
     ],
 };
 
