@@ -395,7 +395,7 @@ fn check_length<E: de::Error>(what: &str, text: &str, max: usize) -> Result<(), 
 }
 
 fn check_controls<E: de::Error>(what: &str, text: &str) -> Result<(), E> {
-    match text.chars().any(|c| hides(c)) {
+    match text.chars().any(hides) {
         true => Err(E::custom(format_args!("the {what} `{}` has control or invisible characters", shown(text)))),
         false => Ok(()),
     }
