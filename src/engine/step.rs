@@ -213,9 +213,8 @@ impl Engine {
 
     /// Forgets subjects that have been silent for long enough.
     fn sweep(&mut self, now: Now, effects: &mut Effects) {
-        let forgettable = self.world.forgettable(now, self.settings.forget_after).collect::<Vec<_>>();
         let mut kinds = BTreeSet::new();
-        for id in forgettable {
+        for id in self.world.forgettable(now, self.settings.forget_after) {
             let Some(subject) = self.world.subject(id) else { continue };
             let vanished = now.time.since(subject.arrived) >= self.settings.forget_firing_after;
             if vanished || !self.has_open_alert(id) {

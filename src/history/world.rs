@@ -148,12 +148,14 @@ impl World {
         stale
     }
 
-    /// The subjects without a snapshot for at least `after`, in the order in which their newest ones arrived.
-    pub fn forgettable(&self, now: Now, after: Duration) -> impl Iterator<Item = SubjectId> {
+    /// The subjects without a snapshot for at least `after`, in the order of their keys: ids are others after a restart.
+    pub fn forgettable(&self, now: Now, after: Duration) -> Vec<SubjectId> {
         let until = (now.time - after, SubjectId(u64::MAX));
         let is_watched =
             |id: &SubjectId| self.subject(*id).is_none_or(|subject| self.paused_since(&subject.source).is_none());
-        self.by_arrival.range(..=until).map(|(_, id)| *id).filter(is_watched)
+        let mut ids: Vec<SubjectId> = self.by_arrival.range(..=until).map(|(_, id)| *id).filter(is_watched).collect();
+        self.sort_by_key(&mut ids);
+        ids
     }
 
     /// All subjects with the engine time at which their newest snapshot arrived, in the order of these times.

@@ -67,7 +67,7 @@ fn a_month_of_ten_thousand_new_names_an_hour_leaves_nothing_behind() {
     // One name stands for a hundred.
     for pass in 0..(30 * 24) {
         let seconds = pass * hour;
-        let forgettable: Vec<SubjectId> = world.forgettable(now(seconds), secs(3600)).collect();
+        let forgettable: Vec<SubjectId> = world.forgettable(now(seconds), secs(3600));
         forgettable.into_iter().for_each(|id| world.forget(id));
         let label = format!("pod-{pass}");
         let sample = |n| {
