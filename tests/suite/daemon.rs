@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -208,4 +208,12 @@ pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
         assert!(Instant::now() < give_up, "never so: {what}");
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// What a command that must end with this code wrote: its data, then its messages.
+#[track_caller]
+pub(crate) fn said(output: &Output, code: i32) -> String {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{out}{err}");
+    format!("{out}{err}")
 }

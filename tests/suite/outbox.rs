@@ -4,20 +4,13 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, Project, rule_above, wait_until};
+use crate::daemon::{Daemon, Project, rule_above, said, wait_until};
 use crate::receiver::Receiver;
 
 /// Runs `larum outbox` against a daemon.
 fn outbox(url: &str, arguments: &[&str]) -> Output {
     let larum = env!("CARGO_BIN_EXE_larum");
     Command::new(larum).args(["outbox", "--url", url]).args(arguments).env("NO_PROXY", "*").output().unwrap()
-}
-
-#[track_caller]
-fn said(output: &Output, code: i32) -> String {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{out}{err}");
-    format!("{out}{err}")
 }
 
 #[test]

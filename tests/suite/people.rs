@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, Project, rule_above};
+use crate::daemon::{Daemon, Project, rule_above, said};
 use crate::receiver::Receiver;
 
 /// Runs a command in a project folder, against its daemon.
@@ -23,13 +23,6 @@ fn larum_with(project: &Project, url: &str, line: &str, variables: &[(&str, &Pat
         .envs(variables.iter().copied())
         .output()
         .unwrap()
-}
-
-#[track_caller]
-fn said(output: &Output, code: i32) -> String {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{out}{err}");
-    format!("{out}{err}")
 }
 
 fn url(daemon: &Daemon) -> String {

@@ -5,16 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::channels::cut::cut;
-use crate::diagnostic::one_line;
+use super::body::clean;
 use crate::model::{
     AlertNote, CloseReason, EventKind, Labels, Level, Notification, Occasion, RuleName, StillFiring, SubjectKey, Time,
 };
 
 /// How Alertmanager writes the end of an alert that still fires.
 const NEVER: &str = "0001-01-01T00:00:00Z";
-/// No single text is longer than this, in bytes.
-const MAX_TEXT: usize = 64 << 10;
 
 type Pairs = BTreeMap<String, String>;
 
@@ -206,8 +203,4 @@ fn fingerprint(rule: &RuleName, subject: &SubjectKey) -> String {
         hash.update([0]);
     }
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn clean(text: &str) -> String {
-    cut(&one_line(text), MAX_TEXT)
 }

@@ -150,7 +150,8 @@ fn labels<S: Serializer>(labels: &&Labels, serializer: S) -> Result<S::Ok, S::Er
     serializer.collect_map(labels.iter().map(|(name, text)| (clean(name), clean(text))))
 }
 
-fn clean(text: &str) -> String {
+/// A text in one line that is not too long for a program to take.
+pub(super) fn clean(text: &str) -> String {
     cut(&one_line(text), MAX_TEXT)
 }
 

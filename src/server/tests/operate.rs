@@ -18,7 +18,6 @@ async fn ask(method: &str, path: &str, body: &str) -> (u16, String, Vec<String>)
 
 #[tokio::test]
 async fn a_bad_wish_is_answered_with_what_is_wrong_and_nothing_is_done() {
-    const LONG: &str = "\"comment\": \"LONG\"";
     let cases = [
         ("POST", "/api/v1/silences", "", "the body cannot be read"),
         ("POST", "/api/v1/silences", "{", "the body cannot be read"),
@@ -55,18 +54,18 @@ async fn a_bad_wish_is_answered_with_what_is_wrong_and_nothing_is_done() {
         ("DELETE", "/api/v1/silences/s1", r#"{"by": 7}"#, "invalid type"),
         ("POST", "/api/v1/ack", "{}", "would acknowledge everything"),
         ("POST", "/api/v1/ack", r#"{"rule": ["a"]}"#, "invalid type"),
-        ("POST", "/api/v1/ack", r#"{"rule": "a", LONG}"#, "longer than 2000 bytes"),
+        ("POST", "/api/v1/ack", r#"{"rule": "a", "comment": "LONG"}"#, "longer than 2000 bytes"),
         ("POST", "/api/v1/alerts/id-a/ack", r#"{"by": "a\u202eb"}"#, "`by` has the character U+202E"),
         ("POST", "/api/v1/alerts/id-a/ack", r#"{"rule": "a"}"#, "unknown field `rule`"),
         ("POST", "/api/v1/pause", "{}", "neither rules nor collectors"),
         ("POST", "/api/v1/pause", r#"{"rules": false, "collectors": []}"#, "neither rules nor collectors"),
         ("POST", "/api/v1/pause", r#"{"rules": "all"}"#, "`true` for all, or a list of names"),
-        ("POST", "/api/v1/resume", r#"{"rules": true, LONG}"#, "longer than 2000 bytes"),
+        ("POST", "/api/v1/resume", r#"{"rules": true, "comment": "LONG"}"#, "longer than 2000 bytes"),
         ("POST", "/api/v1/forget", r#"{"kind": "host"}"#, "missing field `name`"),
         ("POST", "/api/v1/forget", r#"{"kind": "host", "name": "a", "all": true}"#, "unknown field `all`"),
     ];
     for (method, path, body, expected) in cases {
-        let body = body.replace("LONG", LONG).replace("LONG", &"x".repeat(2_001));
+        let body = body.replace("LONG", &"x".repeat(2_001));
         let (status, said, done) = ask(method, path, &body).await;
         assert_eq!(status, 400, "{method} {path} {body}: {said}");
         assert!(said.contains(expected), "{method} {path} {body}: {said}");

@@ -57,15 +57,13 @@ fn the_audit_log_goes_with_its_time_and_an_entry_that_comes_again_is_one(store: 
     for _ in 0..2 {
         store.commit(&[entry(1, "anna", "POST /a"), entry(9, "anna", "POST /a")].map(Record::Audit)).unwrap();
     }
-    let all = || {
+    let times = |store: &dyn Store| -> Vec<Time> {
         let filter = AuditFilter { limit: 10, ..AuditFilter::default() };
-        store.reader().audit(&filter).unwrap().into_iter().map(|(_, audit)| audit.time).collect::<Vec<_>>()
+        store.reader().audit(&filter).unwrap().into_iter().map(|(_, audit)| audit.time).collect()
     };
-    assert_eq!(all(), [at(9), at(1)]);
+    assert_eq!(times(store), [at(9), at(1)]);
     trim(store, 5);
-    let filter = AuditFilter { limit: 10, ..AuditFilter::default() };
-    let left = store.reader().audit(&filter).unwrap();
-    assert_eq!(left.iter().map(|(_, audit)| audit.time).collect::<Vec<_>>(), [at(9)]);
+    assert_eq!(times(store), [at(9)]);
 }
 
 /// Trims until nothing goes any more.
