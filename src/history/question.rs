@@ -1,6 +1,7 @@
 //! Questions about the past: which function, over which span.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::model::duration;
@@ -44,6 +45,37 @@ impl fmt::Display for Window {
     }
 }
 
+/// A share from 0 to 1: which quantile is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Share(f64);
+
+impl Share {
+    /// `None` where it is not from 0 to 1.
+    pub fn new(share: f64) -> Option<Share> {
+        (0.0..=1.0).contains(&share).then_some(Share(share))
+    }
+
+    /// The share.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+/// By its bits: there are no shares that are not numbers.
+impl PartialEq for Share {
+    fn eq(&self, other: &Share) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Share {}
+
+impl Hash for Share {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
+}
+
 /// A function from the samples of one field in a window to a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are the functions of the rule language")]
@@ -56,15 +88,24 @@ pub enum WindowFn {
     Stddev,
     First,
     Last,
+    Median,
+    Quantile(Share),
     Delta,
     Increase,
     Rate,
+    Deriv,
+    /// How far ahead.
+    Forecast(Duration),
     Changes,
+    Resets,
+    Ewma,
+    Zscore,
+    RobustZscore,
 }
 
 impl WindowFn {
-    /// All of them, in the order of the documentation.
-    pub const ALL: [WindowFn; 12] = [
+    /// Those that are asked of a field and a window alone, in the order of the documentation.
+    pub const PLAIN: [WindowFn; 18] = [
         WindowFn::Avg,
         WindowFn::Min,
         WindowFn::Max,
@@ -73,10 +114,16 @@ impl WindowFn {
         WindowFn::Stddev,
         WindowFn::First,
         WindowFn::Last,
+        WindowFn::Median,
         WindowFn::Delta,
         WindowFn::Increase,
         WindowFn::Rate,
+        WindowFn::Deriv,
         WindowFn::Changes,
+        WindowFn::Resets,
+        WindowFn::Ewma,
+        WindowFn::Zscore,
+        WindowFn::RobustZscore,
     ];
 
     /// The function's name in rules.
@@ -90,10 +137,18 @@ impl WindowFn {
             WindowFn::Stddev => "stddev",
             WindowFn::First => "first",
             WindowFn::Last => "last",
+            WindowFn::Median => "median",
+            WindowFn::Quantile(_) => "quantile",
             WindowFn::Delta => "delta",
             WindowFn::Increase => "increase",
             WindowFn::Rate => "rate",
+            WindowFn::Deriv => "deriv",
+            WindowFn::Forecast(_) => "forecast",
             WindowFn::Changes => "changes",
+            WindowFn::Resets => "resets",
+            WindowFn::Ewma => "ewma",
+            WindowFn::Zscore => "zscore",
+            WindowFn::RobustZscore => "robust_zscore",
         }
     }
 
@@ -101,7 +156,13 @@ impl WindowFn {
     pub const fn needs(self) -> usize {
         match self {
             WindowFn::Count => 0,
-            WindowFn::Delta | WindowFn::Increase | WindowFn::Rate => 2,
+            WindowFn::Delta
+            | WindowFn::Increase
+            | WindowFn::Rate
+            | WindowFn::Deriv
+            | WindowFn::Forecast(_)
+            | WindowFn::Zscore
+            | WindowFn::RobustZscore => 2,
             WindowFn::Avg
             | WindowFn::Min
             | WindowFn::Max
@@ -109,12 +170,36 @@ impl WindowFn {
             | WindowFn::Stddev
             | WindowFn::First
             | WindowFn::Last
-            | WindowFn::Changes => 1,
+            | WindowFn::Median
+            | WindowFn::Quantile(_)
+            | WindowFn::Changes
+            | WindowFn::Resets
+            | WindowFn::Ewma => 1,
         }
+    }
+
+    /// Whether it needs each sample, and not only what they sum up to.
+    pub(crate) const fn reads_samples(self) -> bool {
+        matches!(
+            self,
+            WindowFn::Median
+                | WindowFn::Quantile(_)
+                | WindowFn::Deriv
+                | WindowFn::Forecast(_)
+                | WindowFn::Ewma
+                | WindowFn::RobustZscore
+        )
     }
 
     /// The question as a rule writes it: `rate("total_calls", "5m")`.
     pub fn question(self, field: &str, window: Window) -> String {
-        format!("{}(\"{field}\", {window})", self.as_str())
+        let name = self.as_str();
+        match self {
+            WindowFn::Quantile(share) => format!("{name}(\"{field}\", {}, {window})", share.get()),
+            WindowFn::Forecast(ahead) => {
+                format!("{name}(\"{field}\", {window}, \"{}\")", duration::format(ahead))
+            }
+            _ => format!("{name}(\"{field}\", {window})"),
+        }
     }
 }

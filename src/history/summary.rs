@@ -1,8 +1,8 @@
 //! What all window functions need to know of a stretch of number samples, in constant space.
 
+use super::WindowFn;
 use super::promql::Slope;
-use super::{Window, WindowFn};
-use crate::model::{NoData, Time};
+use crate::model::Time;
 
 /// The number samples of one field in one stretch, summed up in the order in which they came.
 ///
@@ -20,6 +20,7 @@ pub(crate) struct Summary {
     first: (Time, f64),
     last: (Time, f64),
     before_resets: f64,
+    resets: u32,
 }
 
 impl Default for Summary {
@@ -35,6 +36,7 @@ impl Default for Summary {
             first: (Time::EPOCH, 0.0),
             last: (Time::EPOCH, 0.0),
             before_resets: 0.0,
+            resets: 0,
         }
     }
 }
@@ -49,6 +51,7 @@ impl Summary {
         }
         if value < self.last.1 {
             self.before_resets += self.last.1;
+            self.resets += 1;
         }
         self.last = (self.last.0.max(time), value);
         self.count += 1;
@@ -63,29 +66,24 @@ impl Summary {
         self.max = self.max.max(value);
     }
 
-    /// The function's answer for the window of `field`, which is from `start` to `end`. `changes` are those of the
-    /// field's values of all types, and of how many samples.
-    pub(crate) fn answer(
-        &self,
-        function: WindowFn,
-        (field, window): (&str, Window),
-        (start, end): (Time, Time),
-        changes: (usize, usize),
-    ) -> Result<f64, NoData> {
-        let have = if function == WindowFn::Changes { changes.1 } else { self.count };
-        if have < function.needs() {
-            let question = function.question(field, window);
-            return Err(NoData::TooFewSamples { question, have, need: function.needs() });
-        }
+    /// How many samples there are.
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// What a function makes of at least as many samples as it needs, in a window from `start` to `end` in which the field's
+    /// values of all types changed so often; `None` where it needs the samples themselves.
+    pub(crate) fn value(&self, function: WindowFn, (start, end): (Time, Time), changes: usize) -> Option<f64> {
         let total = self.sum + self.compensation;
-        let answer = match function {
-            WindowFn::Avg if total.is_finite() => total / self.count as f64,
-            WindowFn::Avg => self.mean,
+        let mean = || if total.is_finite() { total / self.count as f64 } else { self.mean };
+        let stddev = || (self.squares / self.count as f64).sqrt();
+        Some(match function {
+            WindowFn::Avg => mean(),
             WindowFn::Min => self.min,
             WindowFn::Max => self.max,
             WindowFn::Sum => total,
             WindowFn::Count => self.count as f64,
-            WindowFn::Stddev => (self.squares / self.count as f64).sqrt(),
+            WindowFn::Stddev => stddev(),
             WindowFn::First => self.first.1,
             WindowFn::Last => self.last.1,
             WindowFn::Delta | WindowFn::Increase | WindowFn::Rate => {
@@ -93,11 +91,19 @@ impl Summary {
                     Slope { first: self.first, last: self.last, count: self.count, before_resets: self.before_resets };
                 slope.extrapolated(function, start, end)
             }
-            WindowFn::Changes => changes.0 as f64,
-        };
-        match answer.is_finite() {
-            true => Ok(answer),
-            false => Err(NoData::NotFinite { origin: function.question(field, window) }),
-        }
+            WindowFn::Changes => changes as f64,
+            WindowFn::Resets => f64::from(self.resets),
+            WindowFn::Zscore => match stddev() {
+                // What never moved is no distance away.
+                0.0 => 0.0,
+                stddev => (self.last.1 - mean()) / stddev,
+            },
+            WindowFn::Median
+            | WindowFn::Quantile(_)
+            | WindowFn::Deriv
+            | WindowFn::Forecast(_)
+            | WindowFn::Ewma
+            | WindowFn::RobustZscore => return None,
+        })
     }
 }

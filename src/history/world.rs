@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use super::calendar::{Calendar, DAYS_BACK, days_before};
 use super::field::{Past, same};
+use super::histogram::{self, Bucket};
 use super::index::Kind;
+use super::samples;
 use super::summary::Summary;
 use super::table::{Record, Table};
-use super::{Limits, Subject, SubjectId, Window, WindowFn};
+use super::{Limits, Share, Subject, SubjectId, Window, WindowFn};
 use crate::model::{NoData, Now, Time, Value};
 
 /// How far back [`World::ago`] looks for a sample at least, as Prometheus' `query.lookback-delta`.
@@ -248,37 +250,102 @@ impl World {
         now: Now,
         seen: &mut Option<SeenWindow>,
     ) -> Result<f64, NoData> {
-        if let Some(seen) = seen.as_ref().filter(|seen| seen.window == window && &*seen.field == field)
+        let is_seen = |seen: &&SeenWindow| seen.window == window && &*seen.field == field;
+        if let Some(seen) = seen.as_ref().filter(is_seen)
+            && !function.reads_samples()
             && function != WindowFn::Changes
         {
-            return seen.summary.answer(function, (field, window), seen.span, (0, 0));
+            let value = || seen.summary.value(function, seen.span, 0);
+            return answer(function, (field, window), seen.summary.count(), value);
         }
         let record = self.table.get(id).ok_or(NoData::Gone)?;
-        let history = record.field(field).ok_or_else(|| NoData::NeverHad { field: field.into() })?;
+        let history = match (record.field(field), function) {
+            (Some(history), _) => history,
+            (None, WindowFn::Quantile(share)) => {
+                return self.histogram_quantile(id, record, (field, share), window, now);
+            }
+            (None, _) => return Err(NoData::NeverHad { field: field.into() }),
+        };
         self.fresh_enough(record, now)?;
         let beyond = || NoData::BeyondHistory { question: function.question(field, window) };
         let t = now.time.max(record.subject.time);
-        let (span, summary, changes) = match window {
-            Window::Span { length, ago } => {
-                let span = (t - ago - length, t - ago);
-                if !history.reaches(span.0) {
-                    return Err(beyond());
-                }
-                let changes = if function == WindowFn::Changes { history.changes(span.0, span.1) } else { (0, 0) };
-                (span, history.span(span.0, span.1), changes)
-            }
+        let (day, span) = match window {
+            Window::Span { length, ago } => (None, (t - ago - length, t - ago)),
             Window::Day { ago } => {
                 let (date, start, end) = self.day(ago, now).ok_or_else(beyond)?;
-                if !history.knows_day(start) {
-                    return Err(beyond());
-                }
-                let (summary, changes) = history.day(date);
-                ((start, end.min(t)), summary, changes)
+                (Some((date, start)), (start, end.min(t)))
             }
         };
-        let answer = summary.answer(function, (field, window), span, changes);
+        if function.reads_samples() {
+            // A day begins with its midnight, and ends before the next one.
+            let (from, to) = match day {
+                Some(_) => (before(span.0), if span.1 < t { before(span.1) } else { span.1 }),
+                None => span,
+            };
+            if !history.reaches(from) {
+                return Err(beyond());
+            }
+            let samples: Vec<(Time, f64)> = history.numbers_in(from, to).collect();
+            return answer(function, (field, window), samples.len(), || samples::value(function, &samples, span));
+        }
+        let (summary, changes) = match day {
+            Some((_, start)) if !history.knows_day(start) => return Err(beyond()),
+            Some((date, _)) => history.day(date),
+            None if !history.reaches(span.0) => return Err(beyond()),
+            None => {
+                let changes = if function == WindowFn::Changes { history.changes(span.0, span.1) } else { (0, 0) };
+                (history.span(span.0, span.1), changes)
+            }
+        };
+        let have = if function == WindowFn::Changes { changes.1 } else { summary.count() };
+        let answer = answer(function, (field, window), have, || summary.value(function, span, changes.0));
         *seen = record.name_of(field).map(|field| SeenWindow { field, window, span, summary });
         answer
+    }
+
+    /// A quantile of a histogram whose buckets are fields of the subject, `field_bucket{le="0.5"}`: of their rates in the
+    /// window.
+    fn histogram_quantile(
+        &self,
+        id: SubjectId,
+        record: &Record,
+        (field, share): (&str, Share),
+        window: Window,
+        now: Now,
+    ) -> Result<f64, NoData> {
+        let mut buckets = Vec::new();
+        for (name, _) in &record.fields {
+            if let Some(bound) = histogram::bound(name, field) {
+                buckets.push(Bucket { bound, rate: self.window(id, WindowFn::Rate, name, window, now)? });
+            }
+        }
+        if buckets.is_empty() {
+            return Err(NoData::NeverHad { field: field.into() });
+        }
+        let question = WindowFn::Quantile(share);
+        answer(question, (field, window), usize::MAX, || Some(histogram::quantile(buckets, share.get())))
+    }
+
+    /// The median of what a field had at this time of the last `n` periods; those without a sample near enough are left out.
+    ///
+    /// # Errors
+    /// As [`World::ago`], and where no period has a sample, or one of them may have had one that is no longer kept.
+    pub fn baseline(&self, id: SubjectId, field: &str, period: Duration, n: u32, now: Now) -> Result<f64, NoData> {
+        let question = || format!("baseline(\"{field}\", \"{}\", {n})", crate::model::duration::format(period));
+        let mut values = Vec::new();
+        for back in 1..=n {
+            match self.ago(id, field, period.saturating_mul(back), now) {
+                Ok(Value::Number(number)) => values.push(number),
+                // A window leaves out what is no number, too.
+                Ok(_) | Err(NoData::FieldMissing { .. } | NoData::TooFewSamples { .. } | NoData::NotFinite { .. }) => {}
+                Err(NoData::BeyondHistory { .. }) => return Err(NoData::BeyondHistory { question: question() }),
+                Err(reason) => return Err(reason),
+            }
+        }
+        match values.is_empty() {
+            true => Err(NoData::TooFewSamples { question: question(), have: 0, need: 1 }),
+            false => Ok(samples::quantile(&mut values, 0.5)),
+        }
     }
 
     /// The value that a field had `ago` before now: of its last sample at or before then, if that is at most
@@ -395,6 +462,26 @@ pub(crate) struct SeenWindow {
     window: Window,
     span: (Time, Time),
     summary: Summary,
+}
+
+/// A window function's answer, where there are samples enough.
+fn answer(
+    function: WindowFn,
+    (field, window): (&str, Window),
+    have: usize,
+    value: impl FnOnce() -> Option<f64>,
+) -> Result<f64, NoData> {
+    let question = || function.question(field, window);
+    if have < function.needs() {
+        return Err(NoData::TooFewSamples { question: question(), have, need: function.needs() });
+    }
+    let value = value().filter(|value| value.is_finite());
+    value.ok_or_else(|| NoData::NotFinite { origin: question() })
+}
+
+/// The last time before another one.
+fn before(time: Time) -> Time {
+    Time::from_micros(time.as_micros().saturating_sub(1))
 }
 
 /// How far before a time a sample may be that tells the value at that time.

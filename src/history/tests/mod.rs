@@ -4,7 +4,9 @@ mod behaviour;
 mod bounds;
 mod days;
 mod oracle;
+mod vectors;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Batch, BatchReport, Limits, Source, SubjectId, World};

@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::history::{Refusal, Window, WindowFn};
+use crate::history::{Refusal, Share, Window, WindowFn};
 use crate::model::NoData;
 
 const STALE_AFTER: i64 = 600;
@@ -59,6 +59,31 @@ struct Naive {
     clock_went_back: bool,
     /// Samples up to this time may have been given up.
     horizon: i64,
+}
+
+/// Every function, with some arguments.
+fn all_functions() -> Vec<WindowFn> {
+    let shares = [0.0, 0.5, 0.95, 1.0].map(|share| WindowFn::Quantile(Share::new(share).unwrap()));
+    let forecasts = [0, 600].map(|ahead| WindowFn::Forecast(secs(ahead)));
+    WindowFn::PLAIN.into_iter().chain(shares).chain(forecasts).collect()
+}
+
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = share * (sorted.len() - 1) as f64;
+    let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+    below + (above - below) * rank.fract()
+}
+
+/// The slope of the least squares line, and the point of the means through which it goes.
+fn line(numbers: &[(i64, f64)]) -> (f64, (f64, f64)) {
+    let n = numbers.len() as f64;
+    let x = numbers.iter().map(|(time, _)| *time as f64).sum::<f64>() / n;
+    let y = numbers.iter().map(|(_, value)| *value).sum::<f64>() / n;
+    let xy: f64 = numbers.iter().map(|(time, value)| (*time as f64 - x) * (value - y)).sum();
+    let xx: f64 = numbers.iter().map(|(time, _)| (*time as f64 - x).powi(2)).sum();
+    (xy / xx, (x, y))
 }
 
 impl Naive {
@@ -120,6 +145,33 @@ impl Naive {
             WindowFn::Stddev => (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt(),
             WindowFn::First => values[0],
             WindowFn::Last => values[values.len() - 1],
+            WindowFn::Median => quantile(&values, 0.5),
+            WindowFn::Quantile(share) => quantile(&values, share.get()),
+            WindowFn::Resets => values.windows(2).filter(|pair| pair[1] < pair[0]).count() as f64,
+            WindowFn::Zscore => {
+                let stddev = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
+                if values.iter().all(|v| *v == values[0]) { 0.0 } else { (values[values.len() - 1] - mean) / stddev }
+            }
+            WindowFn::RobustZscore => {
+                let median = quantile(&values, 0.5);
+                let distances: Vec<f64> = values.iter().map(|v| (v - median).abs()).collect();
+                let mad = quantile(&distances, 0.5) / 0.674_489_750_196_081_7;
+                let spread =
+                    if mad == 0.0 { distances.iter().sum::<f64>() / count * 1.253_314_137_315_500_3 } else { mad };
+                if spread == 0.0 { 0.0 } else { (values[values.len() - 1] - median) / spread }
+            }
+            WindowFn::Ewma => {
+                let half_life = (to - from) as f64 / 4.0;
+                let newest = numbers[numbers.len() - 1].0;
+                let weight = |time: i64| 0.5_f64.powf((newest - time) as f64 / half_life);
+                let weighted: f64 = numbers.iter().map(|(time, value)| weight(*time) * value).sum();
+                weighted / numbers.iter().map(|(time, _)| weight(*time)).sum::<f64>()
+            }
+            WindowFn::Deriv => line(&numbers).0,
+            WindowFn::Forecast(ahead) => {
+                let (slope, (x, y)) = line(&numbers);
+                y + slope * (to as f64 + ahead.as_secs_f64() - x)
+            }
             WindowFn::Changes => readable.windows(2).filter(|pair| pair[0] != pair[1]).count() as f64,
             WindowFn::Delta | WindowFn::Increase | WindowFn::Rate => {
                 let is_counter = function != WindowFn::Delta;
@@ -151,7 +203,7 @@ impl Naive {
         for (length, ago) in [(30, 0), (300, 0), (300, 60), (3000, 0), (3600, 1800), (20_000, 0)] {
             let (from, to) = (t - ago - length, t - ago);
             let samples: Vec<&Sample> = self.ordered.iter().filter(|s| s.time > from && s.time <= to).collect();
-            for function in WindowFn::ALL {
+            for function in all_functions() {
                 let window = Window::Span { length: secs(length as u64), ago: secs(ago as u64) };
                 let got = world.window(a, function, "x", window, now(asked));
                 let expected = Naive::answer(function, &samples, from, to);
@@ -185,9 +237,10 @@ impl Naive {
             let samples: Vec<&Sample> = self.came.iter().filter(|s| day_of(s.time) == today - ago).collect();
             let from = (today - ago) * DAY - START;
             let to = (from + DAY).min(asked.max(self.came.last().unwrap().time));
-            for function in WindowFn::ALL {
+            for function in all_functions() {
                 let is_slope = matches!(function, WindowFn::Delta | WindowFn::Increase | WindowFn::Rate);
-                if is_slope && self.clock_went_back {
+                // What needs the samples themselves has them in their order, and for as long as they are kept.
+                if (is_slope || function.reads_samples()) && self.clock_went_back {
                     continue;
                 }
                 let window = Window::Day { ago: ago as u32 };
@@ -196,7 +249,8 @@ impl Naive {
                     world.window(id(world), function, "x", window, now(asked)),
                     Naive::answer(function, &samples, from, to),
                 ) {
-                    (Err(NoData::BeyondHistory { .. }), _) if ago == 8 => {}
+                    (Err(NoData::BeyondHistory { .. }), _)
+                        if ago == 8 || function.reads_samples() && from <= self.horizon => {}
                     (Err(NoData::TooFewSamples { .. }), Err(_)) => {}
                     (Ok(got), Ok(expected)) => {
                         prop_assert!((got - expected).abs() < 1e-6, "{what}: {got} is not {expected}");

@@ -4,7 +4,8 @@ use rhai::{ASTFlags, Dynamic, Expr, FnCallExpr, FnPtr, Stmt, Token};
 
 use super::script::Script;
 use super::tree;
-use crate::history::{Window, WindowFn};
+use crate::history::{Share, Window, WindowFn};
+use crate::model::duration;
 use crate::rules::host;
 use crate::rules::number::{Arithmetic, Number, number};
 use crate::rules::plan::{Comparison, Plan};
@@ -96,13 +97,25 @@ impl Lowering<'_> {
         match &call.args[..] {
             [field] if call.name == "has" => Some(Plan::Has(tree::text_of(field)?.into())),
             [field, window] => {
-                let function = WindowFn::ALL.into_iter().find(|function| function.as_str() == call.name)?;
-                let (field, window) = (tree::text_of(field)?, self.window(window)?);
-                let question = host::window_question(function, field, window).into();
-                Some(Plan::Window { function, field: field.into(), window, question })
+                let function = WindowFn::PLAIN.into_iter().find(|function| function.as_str() == call.name)?;
+                self.asked(function, field, window)
+            }
+            [field, share, window] if call.name == "quantile" => {
+                let Plan::Number(share) = self.plan(share)? else { return None };
+                self.asked(WindowFn::Quantile(Share::new(share.as_f64())?), field, window)
+            }
+            [field, window, ahead] if call.name == "forecast" => {
+                let ahead = duration::parse(tree::text_of(ahead)?).ok()?;
+                self.asked(WindowFn::Forecast(ahead), field, window)
             }
             _ => None,
         }
+    }
+
+    fn asked(&self, function: WindowFn, field: &Expr, window: &Expr) -> Option<Plan> {
+        let (field, window) = (tree::text_of(field)?, self.window(window)?);
+        let question = host::window_question(function, field, window).into();
+        Some(Plan::Window { function, field: field.into(), window, question })
     }
 
     fn window(&self, expr: &Expr) -> Option<Window> {

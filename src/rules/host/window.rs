@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
-use crate::history::{Window, WindowFn};
+use crate::history::{Share, Window, WindowFn};
 use crate::model::{NoData, Value, duration};
 use crate::rules::script::{fault, spend};
 use crate::rules::trace::{Outcome, Samples};
@@ -35,6 +35,21 @@ pub(super) const TOPIC: Topic = Topic {
             .no_data(FEW),
         Function::new("s.first(field, window)", "The oldest sample in the window.").unit(FIELD).samples(1).no_data(FEW),
         Function::new("s.last(field, window)", "The newest sample in the window.").unit(FIELD).samples(1).no_data(FEW),
+        Function::new("s.median(field, window)", "The sample in the middle: `quantile` of 0.5.")
+            .unit(FIELD)
+            .samples(1)
+            .no_data(FEW)
+            .example("s.median(\"response_time_seconds\", \"5m\") > 1"),
+        Function::new(
+            "s.quantile(field, q, window)",
+            "The sample below which the share q (from 0 to 1) of all samples is, exactly, between two samples linearly \
+             (as PromQL's `quantile_over_time`). Of a scraped histogram, whose buckets are `field_bucket{le=\"0.5\"}`: \
+             PromQL's `histogram_quantile` of the buckets' rates.",
+        )
+        .unit(FIELD)
+        .samples(1)
+        .no_data("The window has no sample, reaches beyond history, or the subject is stale or gone; of a histogram: fewer than two samples, or nothing was observed.")
+        .example("s.quantile(\"response_time_seconds\", 0.95, \"5m\") > 2"),
         Function::new(
             "s.delta(field, window)",
             "How much a gauge changed over the window, extrapolated to its ends as PromQL does.",
@@ -59,11 +74,69 @@ pub(super) const TOPIC: Topic = Topic {
         .samples(2)
         .no_data(TWO)
         .example("s.rate(\"total_calls\", \"5m\") > 1"),
+        Function::new(
+            "s.deriv(field, window)",
+            "How much a gauge changes per second: the slope of the least squares line through the samples; as PromQL's.",
+        )
+        .unit("the field's, per second")
+        .samples(2)
+        .no_data(TWO)
+        .example("s.deriv(\"queue_length\", \"30m\") > 0.1"),
+        Function::new(
+            "s.forecast(field, window, ahead)",
+            "What a gauge will be so long after the window's end, if it goes on along the least squares line through the \
+             samples; PromQL's `predict_linear`.",
+        )
+        .unit(FIELD)
+        .samples(2)
+        .no_data(TWO)
+        .example("s.forecast(\"free_bytes\", \"6h\", \"1d\") < 0"),
         Function::new("s.changes(field, window)", "How often the value changed between samples of the window.")
             .unit("changes")
             .samples(1)
             .no_data(FEW)
             .example("s.changes(\"status\", \"30m\") > 4"),
+        Function::new("s.resets(field, window)", "How often a counter began anew: how many samples are less than the one before.")
+            .unit("resets")
+            .samples(1)
+            .no_data(FEW)
+            .example("s.resets(\"total_calls\", \"1h\") > 3"),
+        Function::new(
+            "s.ewma(field, window)",
+            "The mean in which newer samples weigh more: sum(w x) / sum(w) with w = 0.5 ** (age / h). The half-life h is a \
+             quarter of the window, and age is counted from the newest sample.",
+        )
+        .unit(FIELD)
+        .samples(1)
+        .no_data(FEW)
+        .example("s.ewma(\"load1\", \"10m\") > 4"),
+        Function::new(
+            "s.zscore(field, window)",
+            "How many standard deviations the newest sample in the window is from the mean of the window: \
+             (last - avg) / stddev. 0 where nothing ever moved.",
+        )
+        .unit("standard deviations")
+        .samples(2)
+        .no_data(TWO)
+        .example("s.zscore(\"response_time_seconds\", \"1h\") > 3"),
+        Function::new(
+            "s.robust_zscore(field, window)",
+            "As `zscore`, undisturbed by outliers: 0.6745 (last - median) / MAD, the median absolute deviation. Where that \
+             is 0, 0.7979 (last - median) / the mean absolute deviation. 0 where nothing ever moved.",
+        )
+        .unit("standard deviations")
+        .samples(2)
+        .no_data(TWO)
+        .example("s.robust_zscore(\"response_time_seconds\", \"1h\") > 5"),
+        Function::new(
+            "s.baseline(field, period, n)",
+            "The median of what the field was at this time of the last n periods (at most 100), each as `ago` tells it; periods \
+             without a sample are left out.",
+        )
+        .unit(FIELD)
+        .samples(1)
+        .no_data("No period has a sample, or one of them is beyond history, or the subject is stale.")
+        .example("s.total_calls_per_minute < 0.5 * s.baseline(\"total_calls_per_minute\", \"1d\", 7)"),
         Function::new("s.ago(field, duration)", "The value that the field had that long ago.")
             .unit(FIELD)
             .samples(1)
@@ -99,24 +172,11 @@ pub(super) const WINDOWS: Topic = Topic {
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
+/// How many periods a baseline looks back at most.
+const MAX_PERIODS: u32 = 100;
+
 /// What a window question costs of the budget: the world looks at many samples for it.
 const COST: u64 = 20;
-
-/// The functions from the samples of a window to a number.
-const FUNCTIONS: [(&str, WindowFn); 12] = [
-    ("avg", WindowFn::Avg),
-    ("min", WindowFn::Min),
-    ("max", WindowFn::Max),
-    ("sum", WindowFn::Sum),
-    ("count", WindowFn::Count),
-    ("stddev", WindowFn::Stddev),
-    ("first", WindowFn::First),
-    ("last", WindowFn::Last),
-    ("delta", WindowFn::Delta),
-    ("increase", WindowFn::Increase),
-    ("rate", WindowFn::Rate),
-    ("changes", WindowFn::Changes),
-];
 
 /// A duration from its text.
 pub(super) fn parse_duration(text: &str) -> Result<Duration> {
@@ -141,7 +201,12 @@ pub(crate) fn window_of(length: &str, ago: Option<&str>) -> Option<Window> {
 
 /// A question to a window as it is recorded.
 pub(crate) fn window_question(function: WindowFn, field: &str, window: Window) -> String {
-    format!("{}({field:?}, {})", function.as_str(), written(window))
+    let (name, window) = (function.as_str(), written(window));
+    match function {
+        WindowFn::Quantile(share) => format!("{name}({field:?}, {:?}, {window})", share.get()),
+        WindowFn::Forecast(ahead) => format!("{name}({field:?}, {window}, {:?})", duration::format(ahead)),
+        _ => format!("{name}({field:?}, {window})"),
+    }
 }
 
 /// A window as it is written in a rule.
@@ -254,6 +319,31 @@ fn absent(subject: &Subject, window: Window) -> Result<bool> {
     Ok(absent)
 }
 
+/// The quantile that a number asks for.
+fn quantile(share: &Dynamic) -> Result<WindowFn> {
+    let given = share;
+    let number = share.as_float().ok().or_else(|| share.as_int().ok().map(|whole| whole as f64));
+    let share = number.and_then(Share::new);
+    share.map(WindowFn::Quantile).ok_or_else(|| {
+        let got = number.map_or_else(|| super::type_name(given).to_string(), |number| number.to_string());
+        fault(format!("a quantile is asked for by a number from 0 to 1 (0.95 is the 95th percentile), got {got}"))
+    })
+}
+
+fn baseline(subject: &mut Subject, field: &str, period: &str, n: i64) -> Result<f64> {
+    let length = parse_duration(period)?;
+    let Some(n) = u32::try_from(n).ok().filter(|n| (1..=MAX_PERIODS).contains(n) && !length.is_zero()) else {
+        return Err(fault(format!("a baseline is of 1 to {MAX_PERIODS} periods longer than `0s`")));
+    };
+    spend(COST * u64::from(n))?;
+    let question = || format!("baseline({field:?}, {:?}, {n})", duration::format(length));
+    let answer = subject.evaluation.ask(|world, now| world.baseline(subject.id, field, length, n, now))?;
+    note(subject, question, answer.as_ref().map(|value| Value::Number(*value)), None);
+    let value = subject.or_stop(answer)?;
+    subject.evaluation.record(Some(subject.id), || question().into(), &Value::Number(value));
+    Ok(value)
+}
+
 fn day(ago: i64) -> Result<Window> {
     u32::try_from(ago)
         .map(|ago| Window::Day { ago })
@@ -261,7 +351,8 @@ fn day(ago: i64) -> Result<Window> {
 }
 
 fn register(engine: &mut Engine) {
-    for (name, function) in FUNCTIONS {
+    for function in WindowFn::PLAIN {
+        let name = function.as_str();
         method(engine, name, move |s: &mut Subject, field: &str, window: &str| {
             window_function(s, function, field, parse_window(window)?)
         });
@@ -269,6 +360,19 @@ fn register(engine: &mut Engine) {
             window_function(s, function, field, window)
         });
     }
+    method(engine, "quantile", |s: &mut Subject, field: &str, share: Dynamic, window: &str| {
+        window_function(s, quantile(&share)?, field, parse_window(window)?)
+    });
+    method(engine, "quantile", |s: &mut Subject, field: &str, share: Dynamic, window: Window| {
+        window_function(s, quantile(&share)?, field, window)
+    });
+    method(engine, "forecast", |s: &mut Subject, field: &str, window: &str, ahead: &str| {
+        window_function(s, WindowFn::Forecast(parse_duration(ahead)?), field, parse_window(window)?)
+    });
+    method(engine, "forecast", |s: &mut Subject, field: &str, window: Window, ahead: &str| {
+        window_function(s, WindowFn::Forecast(parse_duration(ahead)?), field, window)
+    });
+    method(engine, "baseline", baseline);
     method(engine, "ago", ago);
     method(engine, "held", held);
     method(engine, "absent", |s: &mut Subject, window: &str| absent(s, parse_window(window)?));

@@ -90,14 +90,21 @@ fn data() -> impl Strategy<Value = Data> {
     (field(), field(), field()).prop_map(|(a, b, c)| BTreeMap::from([("a", a), ("b", b), ("name", c)]))
 }
 
+fn windows() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["\"25s\"", "\"1m\"", "window(\"20s\", \"10s\")", "today()", "span", "\"2h\"", "day(0)"])
+}
+
 /// An expression that is mostly a number.
 fn number() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         4 => prop::sample::select(vec!["s.a", "s.b", "s[\"name\"]", "s.never"]).prop_map(String::from),
         2 => prop::sample::select(vec!["0", "1", "0.3", "-2.5", "5", "9007199254740993", "limit", "0.0"]).prop_map(String::from),
-        3 => (prop::sample::select(WindowFn::ALL.to_vec()), prop::sample::select(vec![
-            "\"25s\"", "\"1m\"", "window(\"20s\", \"10s\")", "today()", "span", "\"2h\"", "day(0)",
-        ])).prop_map(|(function, window)| format!("s.{}(\"a\", {window})", function.as_str())),
+        3 => (prop::sample::select(WindowFn::PLAIN.to_vec()), windows())
+            .prop_map(|(function, window)| format!("s.{}(\"a\", {window})", function.as_str())),
+        1 => (prop::sample::select(vec!["0", "1", "0.5", "limit", "-0.5", "2"]), windows())
+            .prop_map(|(share, window)| format!("s.quantile(\"a\", {share}, {window})")),
+        1 => (windows(), prop::sample::select(vec!["0s", "1h", "90s"]))
+            .prop_map(|(window, ahead)| format!("s.forecast(\"a\", {window}, \"{ahead}\")")),
         1 => prop::sample::select(vec!["s.name", "s.labels.region", "label", "\"eu\"", "true", "s.age"]).prop_map(String::from),
     ];
     leaf.prop_recursive(3, 12, 2, |inner| {

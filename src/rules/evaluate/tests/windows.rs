@@ -52,7 +52,7 @@ fn what_is_no_window_is_an_error() {
         ("s.avg(\"load\", day(-1)) > 1", Error("`day(-1)` is not in the past")),
         ("s.held(\"status\", 1) > 1", Error("`status` is a text")),
         ("s.held(\"status\", [1]) > 1", Error("never an array")),
-        ("s.median(\"load\", \"1m\") > 1", Error("no function `median")),
+        ("s.mode(\"load\", \"1m\") > 1", Error("no function `mode")),
     ];
     for (expression, say) in cases {
         expect(&context, &format!("|s| {expression}"), say);
