@@ -1,7 +1,11 @@
-//! One batch of 10,000 snapshots through [`Engine::step`], with ten rules such as the shipped ones: thresholds, hold,
-//! hysteresis, levels, rates, a ratio of rates, means, a comparison with the past, and sets.
+//! A cycle: one batch through [`Engine::step`], from what was observed to its effects; ingest and window upkeep included.
 //!
-//! Run with `cargo bench --bench engine`; criterion reports the throughput in snapshots per second.
+//! Ten shapes of rules, as a file of Prometheus' would have them: thresholds, rates, a ratio of rates, a mean, a quantile, a
+//! forecast, distances from the mean in windows of 5 minutes and an hour, and one over the set. One service in a hundred
+//! breaks each threshold.
+//!
+//! Run with `cargo bench --bench engine -- cycle`, of 100,000 services with `large`, each shape by plan and by interpreter
+//! with `shape`; criterion reports snapshots per second.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,94 +18,155 @@ use larum::model::{Labels, Now, Snapshot, SubjectKey, Time, Value};
 use larum::rules::Loader;
 use larum::rules::loader::Settings as LoaderSettings;
 
-const N_SUBJECTS: usize = 10_000;
+/// As the daemon has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const RULES: &str = r#"
-rule("threshold", #{ on: "service", when: |s| s.error_rate > 0.9 });
-rule("held", #{ on: "service", when: |s| s.error_rate > 0.5, clear: |s| s.error_rate < 0.4, hold: "1m" });
-rule("by_level", #{ on: "service", when: #{ warning: |s| s.latency > 4, critical: |s| s.latency > 8 } });
-rule("text", #{ on: "service", when: |s| s.status == "stopped" || s.status == "error" });
-rule("busy", #{ on: "service", when: |s| s.rate("calls", "5m") > 1000 });
-rule("failing", #{ on: "service", when: |s| ratio(s.rate("errors", "5m"), s.rate("calls", "5m"), 0) > 0.5 });
-rule("slow", #{ on: "service", when: |s| s.avg("latency", "5m") > 6 });
-rule("slower_than_before", #{ on: "service", when: |s| s.latency > 10 * s.ago("latency", "1m") });
-rule("half_down", #{ over: "service", when: |g| ratio(g.count(|s| s.error_rate > 0.9), g.len()) > 0.5 });
-rule("slow_region", #{ over: "service", by: ["region"], when: |g| g.avg("latency") > 20 });
-"#;
+/// Name, condition, other keys.
+const SHAPES: [(&str, &str, &str); 9] = [
+    ("threshold", "s.error_rate > 0.5", ""),
+    ("threshold_held", "s.error_rate > 0.5", r#", hold: "30s""#),
+    ("rate_5m", r#"s.rate("total_calls", "5m") > 9"#, ""),
+    ("ratio_5m", r#"s.rate("failed_calls", "5m") / s.rate("total_calls", "5m") > 0.5"#, ""),
+    ("avg_5m", r#"s.avg("avg_response_time", "5m") > 900"#, ""),
+    ("quantile_5m", r#"s.quantile("avg_response_time", 0.95, "5m") > 1100"#, ""),
+    ("forecast_5m", r#"s.forecast("total_calls", "5m", "1h") > 1e9"#, ""),
+    ("zscore_5m", r#"s.zscore("avg_response_time", "5m") > 3"#, ""),
+    ("zscore_1h", r#"s.zscore("avg_response_time", "1h") > 3.5"#, ""),
+];
 
-/// A day in the middle of which nothing happens.
+const ABSENT: &str = r#"rule("absent", #{ over: "service", when: |g| g.len() == 0 });"#;
+
+/// One of the shapes as a rule.
+fn rule((name, condition, keys): (&str, &str, &str)) -> String {
+    format!("rule(\"{name}\", #{{ on: \"service\", when: |s| {condition}{keys} }});\n")
+}
+
+/// The same, written so that only the interpreter can judge it.
+fn interpreted((name, condition, keys): (&str, &str, &str)) -> String {
+    let body = match condition.rsplit_once(" > ") {
+        Some((value, limit)) => format!("let value = {value}; value > {limit}"),
+        None => condition.to_string(),
+    };
+    format!("rule(\"{name}\", #{{ on: \"service\", when: |s| {{ {body} }}{keys} }});\n")
+}
+
+/// Seconds: a midnight.
 const START: i64 = 1_767_571_200;
+/// Seconds between two passes.
+const EVERY: i64 = 10;
+/// An hour, so that each window is full.
+const WARM_UP: i64 = 361;
 
-/// An engine with these rules.
-fn engine(rules: &str) -> Engine {
+fn now(pass: i64) -> Now {
+    Now::at(Time::from_micros((START + EVERY * pass) * 1_000_000))
+}
+
+/// An engine without rules.
+fn engine() -> Engine {
     let settings = Settings {
         seed: 1,
         forget_after: Duration::from_secs(3600),
         forget_firing_after: Duration::from_secs(24 * 3600),
         retention: Duration::from_secs(90 * 24 * 3600),
         zone: jiff::tz::TimeZone::UTC,
-        limits: Limits::default(),
-        remembers: false,
+        limits: Limits { memory_limit: 4 << 30, memory: Duration::from_secs(3600), ..Limits::default() },
+        remembers: true,
     };
-    let now = Now::at(Time::from_micros(START * 1_000_000));
-    let mut engine = Engine::new(settings, now);
-    let mut loader = Loader::new("rules", LoaderSettings::default(), BTreeMap::new());
-    let report = loader.update(now.time, Ok(BTreeMap::from([("bench.rhai".into(), Ok(rules.into()))])));
-    assert!(!report.has_errors(), "{:?}", report.diagnostics);
-    engine.step(now, Input::Rules(report.rules));
+    let mut engine = Engine::new(settings, now(0));
+    engine.use_threads(2, larum::app::together);
     engine
 }
 
-/// One pass over all subjects: a few of them fail, none of them for long.
-fn batch(pass: i64) -> (Now, Input) {
-    let time = Time::from_micros((START + 10 * pass) * 1_000_000);
-    let snapshot = |n: usize| {
-        let wave = ((n as i64 * 7 + pass * 13) % 1000) as f64 / 1000.0;
-        let field = |name: &str, value: Value| -> (Arc<str>, Value) { (name.into(), value) };
-        Snapshot {
-            subject: SubjectKey::new("service", format!("s{n:05}")),
-            time,
-            labels: Labels::from([("region".into(), format!("r{}", n % 20).into())]),
-            fields: BTreeMap::from([
-                field("error_rate", Value::Number(wave)),
-                field("latency", Value::Number(wave * 5.0)),
-                field("status", Value::Text("running".into())),
-                field("calls", Value::Number((pass * 100) as f64)),
-                field("errors", Value::Number((pass * 10) as f64)),
-            ]),
-            gone: false,
-        }
-    };
-    let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
-    let snapshots = (0..N_SUBJECTS).map(snapshot).collect();
-    (Now::at(time), Input::Batch(Batch { source, snapshots, complete: Vec::new() }))
+fn load(engine: &mut Engine, pass: i64, rules: &str) {
+    let mut loader = Loader::new("rules", LoaderSettings::default(), BTreeMap::new());
+    let report = loader.update(now(pass).time, Ok(BTreeMap::from([("bench.rhai".into(), Ok(rules.into()))])));
+    assert!(!report.has_errors(), "{:?}", report.diagnostics);
+    engine.step(now(pass), Input::Rules(report.rules));
 }
 
-fn step(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("engine_step");
-    group.throughput(Throughput::Elements(N_SUBJECTS as u64)).sample_size(20);
-    for (name, rules) in [("without rules", "// none"), ("ten rules", RULES)] {
-        let mut engine = engine(rules);
-        let mut pass = 0;
-        let mut next = || {
-            pass += 1;
-            batch(pass)
-        };
-        // Windows are full before it is measured.
-        for _ in 0..40 {
-            let (now, input) = next();
-            engine.step(now, input);
+/// The services, and the names of their fields.
+struct Services {
+    keys: Vec<SubjectKey>,
+    fields: [Arc<str>; 5],
+    labels: Labels,
+}
+
+impl Services {
+    fn new(count: usize) -> Services {
+        Services {
+            keys: (0..count).map(|n| SubjectKey::new("service", format!("svc{n:06}"))).collect(),
+            fields: ["status", "error_rate", "avg_response_time", "total_calls", "failed_calls"].map(Arc::from),
+            labels: Labels::from([("region".into(), "eu".into())]),
         }
-        group.bench_function(name, |bencher| {
-            bencher.iter_batched(
-                &mut next,
-                |(now, input)| -> Effects { engine.step(now, input) },
-                BatchSize::PerIteration,
-            );
-        });
     }
-    group.finish();
+
+    /// One pass over all of them.
+    fn batch(&self, pass: i64) -> (Now, Input) {
+        let snapshot = |(n, key): (usize, &SubjectKey)| {
+            let class = n as i64 % 100;
+            let wave = ((pass * 7919 + class * 104_729) % 1000) as f64 / 1000.0;
+            let breaks = class == 0;
+            let values: [f64; 5] = [
+                f64::from(!breaks),
+                if breaks { 0.9 } else { 0.1 * wave },
+                if breaks { 1000.0 } else { 100.0 + class as f64 } + 200.0 * wave,
+                (pass * if breaks { 100 } else { 10 + class % 70 }) as f64,
+                (pass * if breaks { 80 } else { 1 }) as f64,
+            ];
+            Snapshot {
+                subject: key.clone(),
+                time: now(pass).time,
+                labels: self.labels.clone(),
+                fields: self.fields.iter().cloned().zip(values.map(Value::Number)).collect(),
+                gone: false,
+            }
+        };
+        let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
+        let snapshots = self.keys.iter().enumerate().map(snapshot).collect();
+        (now(pass), Input::Batch(Batch { source, snapshots, complete: Vec::new() }))
+    }
 }
 
-criterion_group!(benches, step);
+fn cycle(criterion: &mut Criterion) {
+    let mut cases: Vec<(String, usize, String)> = Vec::new();
+    let ten: String = SHAPES.map(rule).concat() + ABSENT;
+    for count in [10_000, 100_000] {
+        let size = if count > 10_000 { "large" } else { "cycle" };
+        cases.push((format!("{size}/without rules"), count, "// none".into()));
+        cases.push((format!("{size}/ten rules"), count, ten.clone()));
+    }
+    for shape in SHAPES {
+        cases.push((format!("shape/{}/lowered", shape.0), 10_000, rule(shape)));
+        cases.push((format!("shape/{}/interpreted", shape.0), 10_000, interpreted(shape)));
+    }
+    for (name, count, rules) in cases {
+        let (group, name) = name.split_once('/').unwrap_or_default();
+        let mut group = criterion.benchmark_group(group);
+        group.throughput(Throughput::Elements(count as u64)).sample_size(20);
+        // Only what is asked for is warmed up.
+        let mut warm: Option<(Engine, Services, i64)> = None;
+        group.bench_function(name, |bencher| {
+            let (engine, services, pass) = warm.get_or_insert_with(|| {
+                let (mut engine, services) = (engine(), Services::new(count));
+                for pass in 1..=WARM_UP {
+                    let (now, input) = services.batch(pass);
+                    engine.step(now, input);
+                    if pass == WARM_UP - 4 {
+                        load(&mut engine, pass, &rules);
+                    }
+                }
+                (engine, services, WARM_UP)
+            });
+            let next = || {
+                *pass += 1;
+                services.batch(*pass)
+            };
+            bencher.iter_batched(next, |(now, input)| -> Effects { engine.step(now, input) }, BatchSize::PerIteration);
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, cycle);
 criterion_main!(benches);

@@ -37,6 +37,7 @@ mod resume;
 mod run;
 mod signals;
 mod tasks;
+mod together;
 mod watch;
 mod why;
 
@@ -54,6 +55,7 @@ pub use problems::{FileHealth, Part, Problems};
 pub use project::read_config;
 pub use run::run;
 pub use tasks::{Fatal, Policy, Status, TaskStatus, Tasks};
+pub use together::together;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -238,7 +240,8 @@ impl App {
         let reader = store.reader();
         let texts = reader.texts()?;
         let (seed, clock) = (resume::seed(&*reader), resume::clock(&*reader)?);
-        let (machine, missed) = resume::engine(&*reader, engine_settings(&config, seed), &clock)?;
+        let (mut machine, missed) = resume::engine(&*reader, engine_settings(&config, seed), &clock)?;
+        machine.use_threads(std::thread::available_parallelism().map_or(1, usize::from), together);
 
         let own = match reader.is_durable() {
             true => Some(access::own_token(&layout.root().join(&config.data_dir)).map_err(Error::Token)?),

@@ -1,6 +1,6 @@
 //! Which rule judges what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::history::SubjectId;
@@ -8,6 +8,7 @@ use crate::model::{Level, Now, SubjectKey};
 use crate::rules::{Condition, Context, Fault, Judgement, Rule, Scope, StepBudget, Target, Verdict};
 
 use super::quarantine::StepResult;
+use super::resting::Glance;
 use super::{Alert, Effects, Engine, RuleFault, Standing, TargetId};
 
 /// What the evaluations of one rule came to within one input.
@@ -36,11 +37,29 @@ impl Engine {
         let kind_of = |id: &SubjectId| self.world.subject(*id).map(|subject| subject.key.kind.clone());
         let kinds: BTreeSet<Arc<str>> = ids.iter().chain(gone).filter_map(kind_of).collect();
         let names: BTreeSet<_> = kinds.iter().flat_map(|kind| self.rules_of(kind)).collect();
-        for name in names {
-            let Some(rule) = self.rules.rules.get(&name).cloned() else { continue };
+        let rules: Vec<Arc<Rule>> = names.iter().filter_map(|name| self.rules.rules.get(name)).cloned().collect();
+        let mut glances = BTreeMap::new();
+        for kind in &kinds {
+            let is_on = |rule: &&Arc<Rule>| matches!(&rule.scope, Scope::On { kind: on } if on == kind);
+            let rules: Vec<Arc<Rule>> =
+                rules.iter().filter(is_on).filter(|rule| !self.is_left_alone(rule)).cloned().collect();
+            if rules.is_empty() {
+                continue;
+            }
+            let is_one = |id: &SubjectId| self.world.subject(*id).is_some_and(|subject| subject.key.kind == *kind);
+            let ids: Vec<SubjectId> = ids.iter().copied().filter(is_one).collect();
+            for (rule, glance) in rules.iter().zip(self.glance(now, &rules, &ids)) {
+                glances.insert(rule.name.clone(), glance);
+            }
+        }
+        for rule in &rules {
             match &rule.scope {
-                Scope::On { kind } => self.judge_each(now, &rule, kind, ids, effects),
-                Scope::Over { .. } => self.judge_set(now, &rule, effects),
+                Scope::On { .. } => {
+                    if let Some(glance) = glances.remove(&rule.name) {
+                        self.judge_after(now, rule, glance, effects);
+                    }
+                }
+                Scope::Over { .. } => self.judge_set(now, rule, effects),
             }
         }
     }
@@ -66,22 +85,29 @@ impl Engine {
                     .filter(|id| world.subject(*id).is_some_and(|subject| !subject.gone))
                     .filter(|id| stale_too || !world.is_stale(*id, now))
                     .collect();
-                self.judge_each(now, rule, kind, &ids, effects);
+                if !self.is_left_alone(rule)
+                    && let Some(glance) = self.glance(now, std::slice::from_ref(rule), &ids).pop()
+                {
+                    self.judge_after(now, rule, glance, effects);
+                }
             }
             Scope::Over { .. } => self.judge_set(now, rule, effects),
         }
     }
 
-    fn judge_each(&mut self, now: Now, rule: &Arc<Rule>, kind: &str, ids: &[SubjectId], effects: &mut Effects) {
-        if self.is_left_alone(rule) {
-            return;
+    /// Judges subjects that do not stay at rest, and counts the others.
+    fn judge_after(&mut self, now: Now, rule: &Arc<Rule>, glance: Glance, effects: &mut Effects) {
+        let Glance { clear, left_out, rest } = glance;
+        let mut tally = Tally { evaluations: clear + left_out, ..Tally::default() };
+        effects.evaluations += clear + left_out;
+        if let Some(state) = self.states.get_mut(&rule.name) {
+            state.counts.clear += clear;
         }
-        let mut tally = Tally::default();
-        let Some(first) = ids.first() else { return };
+        let Some(first) = rest.first() else { return self.close_tally(now, rule, &tally, effects) };
         let mut context = self.context(now, Target::Subject(*first));
         let world = self.world.clone();
-        for id in ids {
-            let Some(subject) = world.subject(*id).filter(|subject| &*subject.key.kind == kind) else { continue };
+        for id in &rest {
+            let Some(subject) = world.subject(*id) else { continue };
             context.target = Target::Subject(*id);
             self.judge_one(rule, &context, TargetId::Subject(*id), &subject.key, &mut tally, effects);
         }
@@ -120,6 +146,7 @@ impl Engine {
                 Verdict::Conditions(conditions) if !conditions.contains(&Condition::Fire) => {
                     state.counts.clear += 1;
                     alert.standing = Standing::Judged(conditions);
+                    state.resting.note(&target, alert);
                 }
                 verdict => {
                     let Some(alert) = self.detach(&rule.name, &target) else { return };

@@ -30,6 +30,7 @@ mod judge;
 mod pause;
 mod quarantine;
 mod reload;
+mod resting;
 mod saved;
 mod set;
 mod settle;
@@ -54,6 +55,7 @@ pub use inhibit::Muted;
 pub use input::{DeadLetter, Effects, Event, Input, Outcome, RuleFault, SavedState, Settings, Suppressed, Transition};
 pub use pause::{Pause, Paused};
 pub use quarantine::Quarantine;
+pub use resting::{Job, Together};
 pub use saved::Resumed;
 pub use state::{Alert, Counts, Firing, Standing, TargetId};
 pub use view::{AlertView, RuleView};
@@ -70,6 +72,7 @@ type Member = (RuleName, SubjectKey, TargetId);
 /// The engine.
 pub struct Engine {
     settings: Settings,
+    threads: resting::Threads,
     sequence: u64,
     /// The time of the newest step; time never goes back.
     now: Now,
@@ -112,6 +115,7 @@ pub struct Engine {
     unjudged: BTreeSet<SubjectId>,
     /// What changed in this step, by the key under which it is stored.
     touched: BTreeMap<Arc<str>, Touched>,
+    touched_subjects: Vec<SubjectId>,
     touched_books: BTreeSet<ChannelName>,
 }
 

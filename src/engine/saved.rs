@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::Track;
 use crate::history::{SavedSubject, SubjectId, World};
-use crate::model::{ChannelName, Labels, NotificationId, Now, RuleName, SilenceId, Time};
+use crate::model::{ChannelName, Labels, NotificationId, Now, RuleName, SilenceId, SubjectKey, Time};
 use crate::routing::Silence;
 use crate::rules::{RememberedRule, RuleSet};
 
@@ -37,7 +37,8 @@ pub struct Resumed {
 #[derive(Clone, Debug)]
 pub(super) enum Touched {
     Alert(RuleName, TargetId),
-    Subject(SubjectId),
+    /// A subject that is no longer known.
+    Forgotten,
     Rule(RuleName),
     Books(ChannelName),
     Group(GroupKey),
@@ -65,6 +66,14 @@ fn key(kind: &str, identity: impl Serialize) -> Arc<str> {
 /// What is saved is plain data with text keys, which JSON can always hold.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
+}
+
+fn bytes(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
+}
+
+fn subject_key(key: &SubjectKey) -> Arc<str> {
+    self::key(kind::SUBJECT, (&key.kind, &key.name))
 }
 
 /// A group piece with its identity.
@@ -95,11 +104,15 @@ impl Engine {
 
     /// A subject has a new snapshot, or is about to be forgotten.
     pub(super) fn touch_subject(&mut self, id: SubjectId) {
-        if self.settings.remembers
-            && let Some(subject) = self.world.subject(id)
-        {
-            let key = key(kind::SUBJECT, (&subject.key.kind, &subject.key.name));
-            self.touched.insert(key, Touched::Subject(id));
+        if self.settings.remembers {
+            self.touched_subjects.push(id);
+        }
+    }
+
+    /// A subject is about to be forgotten.
+    pub(super) fn forget_subject(&mut self, id: SubjectId) {
+        if let Some(subject) = self.world.subject(id) {
+            self.touch(subject_key(&subject.key), Touched::Forgotten);
         }
     }
 
@@ -157,6 +170,7 @@ impl Engine {
         self.touch_alert(name, &target, &alert);
         self.index_alert(name, &target, &alert);
         if let Some(state) = self.states.get_mut(name) {
+            state.resting.note(&target, &alert);
             state.alerts.insert(target, alert);
         }
     }
@@ -166,11 +180,35 @@ impl Engine {
         for channel in std::mem::take(&mut self.touched_books) {
             self.touched.insert(key(kind::BOOKS, [&channel]), Touched::Books(channel));
         }
+        self.save_subjects(effects);
         for (key, touched) in std::mem::take(&mut self.touched) {
             if let Some(value) = self.piece(&touched) {
                 effects.saved.push(SavedState { key, value: value.map(|text| text.into_bytes().into()) });
             }
         }
+        if !effects.saved.is_sorted_by(|a, b| a.key <= b.key) {
+            effects.saved.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+    }
+
+    /// The subjects that reported. There may be many, in the order of their keys.
+    fn save_subjects(&mut self, effects: &mut Effects) {
+        let mut ids = std::mem::take(&mut self.touched_subjects);
+        if !ids.is_sorted() {
+            ids.sort_unstable();
+        }
+        ids.dedup();
+        effects.saved.reserve(ids.len());
+        for id in ids.drain(..) {
+            let (Some(subject), Some(saved)) = (self.world.subject(id), self.world.saved(id)) else { continue };
+            let key = subject_key(&subject.key);
+            if !self.touched.is_empty() {
+                // Forgotten and seen again in one step.
+                self.touched.remove(&key);
+            }
+            effects.saved.push(SavedState { key, value: Some(bytes(&saved).into()) });
+        }
+        self.touched_subjects = ids;
     }
 
     /// A piece as it is to be stored (`Some(None)`: there is none any more). `None` where it is what was stored last.
@@ -186,7 +224,7 @@ impl Engine {
                 }
                 text
             }
-            Touched::Subject(id) => self.world.saved(*id).map(|subject| json(&subject)),
+            Touched::Forgotten => None,
             Touched::Rule(name) => self.rules.rules.get(name).map(|rule| json(&RememberedRule::of(rule))),
             Touched::Books(channel) => self.books.get(channel).map(json),
             Touched::Group(key) => self

@@ -18,7 +18,9 @@ use super::{Alert, Effects, Engine, Event, TargetId};
 impl Engine {
     /// Takes an alert out of its rule, and out of the deadlines, to be changed.
     pub(super) fn detach(&mut self, name: &RuleName, target: &TargetId) -> Option<Alert> {
-        let alert = self.states.get_mut(name)?.alerts.remove(target)?;
+        let state = self.states.get_mut(name)?;
+        let alert = state.alerts.remove(target)?;
+        state.resting.forget(target);
         if let Some(deadline) = alert.deadline {
             self.deadlines.remove(&(deadline, name.clone(), target.clone()));
         }

@@ -12,6 +12,7 @@ use crate::rules::{Condition, Fault, Repeat, Rule};
 
 use super::escalate::Clock;
 use super::quarantine::Quarantine;
+use super::resting::Resting;
 
 /// What an alert is about, within its rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -203,6 +204,8 @@ impl Alert {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RuleState {
     pub(crate) alerts: BTreeMap<TargetId, Alert>,
+    /// Those of them that are at rest.
+    pub(crate) resting: Resting,
     pub(crate) quarantine: Quarantine,
     /// When time itself is judged next.
     pub(crate) tick: Option<Time>,

@@ -21,6 +21,7 @@ impl Engine {
         let world = World::new(settings.limits.clone(), settings.zone.clone(), now);
         Engine {
             settings,
+            threads: super::resting::Threads::default(),
             sequence: 0,
             sweep_at: now.time.next_multiple(SWEEP),
             now,
@@ -46,6 +47,7 @@ impl Engine {
             awaits_rules: false,
             unjudged: BTreeSet::new(),
             touched: BTreeMap::new(),
+            touched_subjects: Vec::new(),
             touched_books: BTreeSet::new(),
         }
     }
@@ -235,7 +237,7 @@ impl Engine {
     /// Closes a subject's alerts as vanished and forgets it.
     fn forget(&mut self, now: Now, id: SubjectId, effects: &mut Effects) {
         self.close_subject(now, id, CloseReason::Vanished, effects);
-        self.touch_subject(id);
+        self.forget_subject(id);
         self.world_mut().forget(id);
     }
 

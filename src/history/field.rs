@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 use super::calendar::{DAYS_BACK, days_before};
-use super::summary::Summary;
+use super::series::{Samples, Series};
+use super::summary::{Detail, Summary};
 use crate::model::{Time, Value};
 
 /// What one snapshot says of one field.
@@ -80,8 +81,8 @@ pub(crate) enum Past {
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
     newest: Observation,
-    /// Finite numbers in the order of their times, the newest too.
-    numbers: VecDeque<(Time, f64)>,
+    /// Finite numbers, the newest too.
+    numbers: Series,
     runs: VecDeque<Run>,
     days: Vec<Day>,
     /// The value that the field has had without a break, and when it arrived.
@@ -115,33 +116,12 @@ fn text_len(value: &Value) -> usize {
     }
 }
 
-/// How many samples are not later than a time. What is asked for is mostly near the end, so the search begins there.
-fn until(numbers: &VecDeque<(Time, f64)>, time: Time) -> usize {
-    let is_later = |index: usize| numbers.get(index).is_some_and(|(sample, _)| *sample > time);
-    let (mut step, mut end) = (1, numbers.len());
-    while end > 0 && is_later(end - 1) {
-        let start = end.saturating_sub(step);
-        if start == 0 || !is_later(start) {
-            // Between the two.
-            let (mut low, mut high) = (start, end);
-            while low < high {
-                let middle = usize::midpoint(low, high);
-                if is_later(middle) { high = middle } else { low = middle + 1 }
-            }
-            return low;
-        }
-        end = start;
-        step *= 2;
-    }
-    end
-}
-
 impl Field {
     /// A field with its first observation.
     pub(crate) fn new(first: Observation) -> Field {
         let mut field = Field {
             newest: first,
-            numbers: VecDeque::new(),
+            numbers: Series::default(),
             runs: VecDeque::new(),
             days: Vec::new(),
             held: None,
@@ -184,8 +164,8 @@ impl Field {
         match observation.time.cmp(&self.newest.time) {
             Ordering::Equal => {
                 let keeps_number = observation.value == self.newest.value;
-                if !keeps_number && self.numbers.back().is_some_and(|(time, _)| *time == observation.time) {
-                    self.numbers.pop_back();
+                if !keeps_number && self.numbers.last() == Some(observation.time) {
+                    self.numbers.pop();
                 }
                 if was_gone {
                     self.held = None;
@@ -215,7 +195,7 @@ impl Field {
         if let Some(Value::Number(number)) = self.newest.value
             && number.is_finite()
         {
-            self.numbers.push_back((self.newest.time, number));
+            self.numbers.push(self.newest.time, number);
         }
     }
 
@@ -261,8 +241,8 @@ impl Field {
     /// The subject's clock went back to `time`: samples of that time and later ones no longer have a place in the order.
     /// Days keep them, as they sum up what came in a day and not when.
     fn cut(&mut self, time: Time) {
-        while self.numbers.back().is_some_and(|(sample, _)| *sample >= time) {
-            self.numbers.pop_back();
+        while self.numbers.last().is_some_and(|sample| sample >= time) {
+            self.numbers.pop();
         }
         while self.runs.back().is_some_and(|run| run.first >= time) {
             self.runs.pop_back();
@@ -275,12 +255,11 @@ impl Field {
 
     /// Gives up the samples up to `horizon`.
     pub(crate) fn give_up(&mut self, horizon: Time) {
-        while let Some((time, _)) = self.numbers.front().copied()
+        while let Some(time) = self.numbers.first()
             && time <= horizon
             && time != self.newest.time
         {
-            self.numbers.pop_front();
-            self.given_up = self.given_up.max(Some(time));
+            self.given_up = self.given_up.max(self.numbers.give_up());
         }
         while let Some(run) = self.runs.front()
             && run.last <= horizon
@@ -293,11 +272,8 @@ impl Field {
 
     /// Gives up the oldest sample where the next one would need more room.
     pub(crate) fn make_room(&mut self) {
-        if self.numbers.len() > 1
-            && self.numbers.len() == self.numbers.capacity()
-            && let Some((time, _)) = self.numbers.pop_front()
-        {
-            self.given_up = self.given_up.max(Some(time));
+        if self.numbers.len() > 1 && self.numbers.is_full() {
+            self.given_up = self.given_up.max(self.numbers.give_up());
         }
         if self.runs.len() > 1
             && self.runs.len() == self.runs.capacity()
@@ -310,7 +286,7 @@ impl Field {
 
     /// Returns room that is no longer used.
     pub(crate) fn shrink(&mut self) {
-        self.numbers.shrink_to(self.numbers.len() + self.numbers.len() / 8);
+        self.numbers.shrink();
         self.runs.shrink_to(self.runs.len());
     }
 
@@ -322,7 +298,7 @@ impl Field {
     /// About how many bytes it takes.
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Field>()
-            + self.numbers.capacity() * size_of::<(Time, f64)>()
+            + self.numbers.bytes()
             + self.runs.capacity() * size_of::<Run>()
             + self.days.capacity() * size_of::<Day>()
             + self.text_bytes
@@ -335,17 +311,13 @@ impl Field {
     }
 
     /// The number samples in `(start, end]`, in the order of their times.
-    pub(crate) fn numbers_in(&self, start: Time, end: Time) -> impl Iterator<Item = (Time, f64)> {
-        let to = until(&self.numbers, end);
-        let from = until(&self.numbers, start).min(to);
-        self.numbers.range(from..to).copied()
+    pub(crate) fn numbers_in(&self, start: Time, end: Time) -> Samples<'_> {
+        self.numbers.range(start, end)
     }
 
-    /// Sums up the number samples in `(start, end]`.
-    pub(crate) fn span(&self, start: Time, end: Time) -> Summary {
-        let mut summary = Summary::default();
-        self.numbers_in(start, end).for_each(|(time, value)| summary.add(time, value));
-        summary
+    /// Sums up the number samples in `(start, end]`, with at least so much detail.
+    pub(crate) fn span(&self, start: Time, end: Time, detail: Detail) -> Summary {
+        self.numbers.sum_up(start, end, detail)
     }
 
     /// How often the value changed between samples in `(start, end]`, and whether (1) or not (0) there are samples.
@@ -354,7 +326,8 @@ impl Field {
         let newest = newest.map(|value| (self.newest.time, self.newest.time, value.clone()));
         let runs = self.runs.iter().map(|run| (run.first, run.last, run.value.clone()));
         let mut runs = runs.chain(newest).filter(|(first, last, _)| *last > start && *first <= end).peekable();
-        let mut numbers = self.numbers_in(start, end).map(|(time, value)| (time, Value::Number(value))).peekable();
+        let mut numbers =
+            self.numbers_in(start, end).iter().map(|(time, value)| (time, Value::Number(value))).peekable();
         let (mut changes, mut before): (usize, Option<Value>) = (0, None);
         loop {
             let run_is_next = match (runs.peek(), numbers.peek()) {
@@ -401,8 +374,7 @@ impl Field {
                 _ => return Past::Nothing,
             }
         }
-        let number = self.numbers.partition_point(|(sample, _)| *sample <= time).checked_sub(1);
-        let number = number.map(|index| self.numbers[index]).map(|(time, value)| (time, Value::Number(value)));
+        let number = self.numbers.at(time).map(|(time, value)| (time, Value::Number(value)));
         let run = self.runs.partition_point(|run| run.first <= time).checked_sub(1);
         let run = run.map(|index| &self.runs[index]).map(|run| (run.last.min(time), run.value.clone()));
         let latest = match (number, run) {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::{Subject, SubjectId};
 use crate::model::Labels;
 
@@ -14,6 +16,8 @@ pub(crate) type Members = BTreeMap<Arc<str>, SubjectId>;
 pub(crate) struct Kind {
     /// All its subjects.
     pub(crate) members: Members,
+    /// The same by hash: each snapshot is looked up.
+    by_name: HashMap<Arc<str>, SubjectId, RandomState>,
     /// Label, value, subjects. Empty values are not here: a label that is empty is missing.
     by_label: HashMap<Arc<str>, HashMap<Arc<str>, Members>>,
     by_source: HashMap<Arc<str>, Members>,
@@ -25,12 +29,14 @@ impl Kind {
     /// Takes a subject in. Its labels are indexed by [`Kind::label`].
     pub(crate) fn insert(&mut self, id: SubjectId, name: &Arc<str>, source: &Arc<str>) {
         self.members.insert(name.clone(), id);
+        self.by_name.insert(name.clone(), id);
         self.by_source.entry(source.clone()).or_default().insert(name.clone(), id);
     }
 
     /// Forgets a subject.
     pub(crate) fn remove<'a>(&mut self, subject: &Subject, fields: impl Iterator<Item = &'a Arc<str>>) {
         self.members.remove(&subject.key.name);
+        self.by_name.remove(&subject.key.name);
         if let Some(members) = self.by_source.get_mut(&subject.source) {
             members.remove(&subject.key.name);
             if members.is_empty() {
@@ -41,6 +47,11 @@ impl Kind {
         for field in fields {
             self.drop_field(field);
         }
+    }
+
+    /// The subject of a name.
+    pub(crate) fn find(&self, name: &str) -> Option<SubjectId> {
+        self.by_name.get(name).copied()
     }
 
     /// Indexes a subject's labels; returns them with the texts that the index already has.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::arrivals::Arrivals;
 use super::batch::MAX_AHEAD;
 use super::field::{Field, Observation};
-use super::table::Record;
+use super::table::{Record, field_bytes, label_bytes};
 use super::world::lookback;
 use super::{Batch, BatchReport, Refusal, Source, Subject, SubjectId, World};
 use crate::model::{Labels, Now, Snapshot, SubjectKey, Time};
@@ -38,16 +38,23 @@ impl World {
             return report;
         }
         let mut snapshots: Vec<(usize, Snapshot)> = snapshots.into_iter().enumerate().collect();
-        snapshots.sort_by(|(_, a), (_, b)| a.subject.cmp(&b.subject).then(a.time.cmp(&b.time)));
+        // Collectors mostly tell of the same subjects in the same order.
+        let order = |(_, a): &(usize, Snapshot), (_, b): &(usize, Snapshot)| {
+            a.subject.cmp(&b.subject).then(a.time.cmp(&b.time))
+        };
+        if !snapshots.is_sorted_by(|a, b| order(a, b).is_le()) {
+            snapshots.sort_by(order);
+        }
         let mut named = BTreeSet::new();
         let mut snapshots = snapshots.into_iter().peekable();
+        let mut of_subject = Vec::new();
         while let Some(first) = snapshots.next() {
             let key = first.1.subject.clone();
-            let mut of_subject = vec![first];
+            of_subject.push(first);
             while let Some(next) = snapshots.next_if(|(_, next)| next.subject == key) {
                 of_subject.push(next);
             }
-            let id = self.ingest_subject(now, &source, &key, of_subject, &mut report);
+            let id = self.ingest_subject(now, &source, &key, of_subject.drain(..), &mut report);
             if !complete.is_empty() {
                 named.extend(id);
             }
@@ -59,6 +66,10 @@ impl World {
             report.gone.extend(missing.into_iter().filter(|member| self.leave(*member)));
         }
         self.sort_by_key(&mut report.gone);
+        let table = &self.table;
+        let arrived = |time, id| table.get(id).is_some_and(|record| record.subject.arrived == time);
+        self.by_arrival.tidy(arrived);
+        self.fresh.tidy(|time, id| table.get(id).is_some_and(|record| record.fresh_until == Some(time)));
         report.refused.sort_by_key(|(index, _)| *index);
         report
     }
@@ -69,20 +80,21 @@ impl World {
         now: Now,
         source: &Source,
         key: &SubjectKey,
-        snapshots: Vec<(usize, Snapshot)>,
+        snapshots: std::vec::Drain<'_, (usize, Snapshot)>,
         report: &mut BatchReport,
     ) -> Option<SubjectId> {
         let mut id = self.find(&key.kind, &key.name);
         let known = id.and_then(|id| self.subject(id));
-        if let Some(owner) = known.map(|subject| subject.source.clone()).filter(|owner| **owner != *source.name) {
+        if let Some(owner) = known.map(|subject| &subject.source).filter(|owner| ***owner != *source.name).cloned() {
             let refusal = Refusal::OtherSource { owner };
-            report.refused.extend(snapshots.into_iter().map(|(index, _)| (index, refusal.clone())));
+            report.refused.extend(snapshots.map(|(index, _)| (index, refusal.clone())));
             return id;
         }
         let latest = now.time + MAX_AHEAD;
-        let newest_here = snapshots.iter().map(|(_, snapshot)| snapshot.time).filter(|time| *time <= latest).max();
+        let newest_here =
+            || snapshots.as_slice().iter().map(|(_, snapshot)| snapshot.time).filter(|time| *time <= latest).max();
         let mut clock_went_back = known.is_some_and(|subject| {
-            subject.stale_at() <= now.time && newest_here.is_some_and(|here| here < subject.time)
+            subject.stale_at() <= now.time && newest_here().is_some_and(|here| here < subject.time)
         });
         let (mut judged, mut gone) = (false, false);
         for (index, snapshot) in snapshots {
@@ -137,13 +149,11 @@ impl World {
     /// The source says of a known subject that it is gone.
     fn say_gone(&mut self, now: Now, id: SubjectId, time: Time) -> Outcome {
         if let Some(record) = self.table.get_mut(id) {
-            self.fresh.remove(&(record.subject.stale_at(), id));
-            self.by_arrival.remove(&(record.subject.arrived, id));
             record.subject.time = time;
-            record.subject.arrived = now.time;
+            let arrived = std::mem::replace(&mut record.subject.arrived, now.time);
             record.subject.stale_from = now.time;
             record.subject.blind = Duration::ZERO;
-            self.by_arrival.insert((now.time, id));
+            self.move_to(id, arrived, false);
         }
         if self.leave(id) { Outcome::Gone } else { Outcome::StillGone }
     }
@@ -152,7 +162,7 @@ impl World {
     fn leave(&mut self, id: SubjectId) -> bool {
         let Some(record) = self.table.get_mut(id) else { return false };
         self.awaited.remove(&id);
-        self.fresh.remove(&(record.subject.stale_at(), id));
+        record.fresh_until.take().into_iter().for_each(|time| self.fresh.remove(time));
         !std::mem::replace(&mut record.subject.gone, true)
     }
 
@@ -171,9 +181,16 @@ impl World {
             stale_from: now.time,
             blind: Duration::ZERO,
         };
-        let record = Record { subject, fields: Vec::new(), arrivals: Arrivals::default(), observed: snapshot.time };
+        let record = Record {
+            subject,
+            fields: Vec::new(),
+            arrivals: Arrivals::default(),
+            observed: snapshot.time,
+            fresh_until: None,
+        };
         self.bytes += record.bytes();
         let id = self.table.insert(record);
+        self.by_arrival.insert(now.time, id);
         self.kinds.entry(kind).or_default().insert(id, name, &source.name);
         id
     }
@@ -185,28 +202,30 @@ impl World {
         let is_short = self.relieve();
         let Some(record) = self.table.get_mut(id) else { return };
         let Some(kind) = self.kinds.get_mut(&record.subject.key.kind) else { return };
-        let bytes_before = record.bytes();
         self.awaited.remove(&id);
-        self.fresh.remove(&(record.subject.stale_at(), id));
-        self.by_arrival.remove(&(record.subject.arrived, id));
 
         let subject = &mut record.subject;
         if !same_labels(&subject.labels, &snapshot.labels) {
             kind.unlabel(&subject.labels, &subject.key.name);
+            self.bytes -= label_bytes(&subject.labels);
             subject.labels = kind.label(&snapshot.labels, &subject.key.name, id);
+            self.bytes += label_bytes(&subject.labels);
         }
         let was_gone = std::mem::replace(&mut subject.gone, false);
-        (subject.time, subject.arrived, subject.stale_after) = (snapshot.time, now.time, source.stale_after);
+        let arrived = std::mem::replace(&mut subject.arrived, now.time);
+        (subject.time, subject.stale_after) = (snapshot.time, source.stale_after);
         (subject.stale_from, subject.blind) = (now.time, Duration::ZERO);
         record.observed = snapshot.time;
         let lookback = lookback(source.stale_after);
         let horizon = snapshot.time - self.kept - lookback;
 
+        self.bytes -= record.arrivals.bytes();
         record.arrivals.give_up(now.time - self.kept - lookback);
         if is_short {
             record.arrivals.make_room();
         }
         record.arrivals.push(now.time, today);
+        self.bytes += record.arrivals.bytes();
 
         let observation = |value| Observation { time: snapshot.time, arrived: now.time, day, value };
         let mut seen = snapshot.fields.into_iter().peekable();
@@ -217,22 +236,23 @@ impl World {
                 add(unknown, value);
             }
             let value = seen.next_if(|(seen, _)| seen == name).map(|(_, value)| value);
+            let bytes_before = field.bytes();
             field.give_up(horizon);
             if is_short {
                 field.make_room();
             }
             field.observe(observation(value), was_gone, lookback);
+            self.bytes = self.bytes - bytes_before + field.bytes();
         }
         seen.for_each(|(unknown, value)| add(unknown, value));
         if !new.is_empty() {
+            self.bytes += new.iter().map(|(name, field)| field_bytes(name, field)).sum::<usize>();
             record.fields.reserve_exact(new.len());
             record.fields.extend(new);
             record.fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
 
-        self.fresh.insert((record.subject.stale_at(), id));
-        self.by_arrival.insert((now.time, id));
-        self.bytes = self.bytes - bytes_before + record.bytes();
+        self.move_to(id, arrived, true);
     }
 }
 

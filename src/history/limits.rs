@@ -19,6 +19,9 @@ impl World {
             return Err(Refusal::TooManySubjects { max: max_subjects });
         }
         let record = id.and_then(|id| self.table.get(id));
+        if record.is_some_and(|record| record.has_all(&snapshot.fields)) {
+            return Ok(());
+        }
         let n_known = record.map_or(0, |record| record.fields.len());
         let is_new = |name: &str| record.is_none_or(|record| record.field(name).is_none());
         let n_new = snapshot.fields.keys().filter(|name| is_new(name)).count();

@@ -8,6 +8,7 @@
 
 mod arrivals;
 mod batch;
+mod by_time;
 mod calendar;
 mod field;
 mod histogram;
@@ -20,11 +21,13 @@ mod question;
 mod recording;
 mod samples;
 mod saved;
+mod series;
 mod subject;
 mod summary;
 mod table;
 #[cfg(test)]
 mod tests;
+mod windows;
 mod world;
 
 pub use batch::{Batch, BatchReport, Limits, Refusal, Source};
@@ -32,5 +35,6 @@ pub use question::{Share, Window, WindowFn};
 pub use recording::Recorder;
 pub use saved::SavedSubject;
 pub use subject::{Subject, SubjectId};
-pub(crate) use world::SeenWindow;
+pub(crate) use table::Place;
+pub(crate) use windows::Scratch;
 pub use world::World;

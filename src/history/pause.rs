@@ -55,18 +55,17 @@ impl World {
             Some("push") => name == "push" || name.starts_with("push:"),
             Some(source) => name == source,
         };
-        let all = self.by_arrival.iter().map(|(_, id)| *id);
-        all.filter(|id| self.subject(*id).is_some_and(|subject| is_of(&subject.source))).collect()
+        self.ids().filter(|id| self.subject(*id).is_some_and(|subject| is_of(&subject.source))).collect()
     }
 
     /// A subject is awaited while its source is paused. `false` where it was not fresh.
     fn put_aside(&mut self, id: SubjectId) -> bool {
-        let Some(stale_at) = self.subject(id).map(Subject::stale_at) else { return false };
-        let was_fresh = self.fresh.remove(&(stale_at, id));
-        if was_fresh {
+        let fresh_until = self.table.get_mut(id).and_then(|record| record.fresh_until.take());
+        if let Some(time) = fresh_until {
+            self.fresh.remove(time);
             self.awaited.insert(id);
         }
-        was_fresh
+        fresh_until.is_some()
     }
 
     /// The time in which a subject's source was paused does not count.
@@ -74,15 +73,12 @@ impl World {
         let is_awaited = self.awaited.contains(&id);
         let Some(record) = self.table.get_mut(id) else { return };
         let subject = &mut record.subject;
-        self.by_arrival.remove(&(subject.arrived, id));
+        let arrived = subject.arrived;
+        let was_fresh = record.fresh_until.is_some();
         subject.arrived = subject.arrived + blind;
         subject.first_seen = subject.first_seen + blind;
         subject.blind += blind;
         subject.stale_from = if is_awaited { now } else { subject.stale_from + blind };
-        self.by_arrival.insert((subject.arrived, id));
-        if is_awaited {
-            self.fresh.insert((subject.stale_at(), id));
-        }
         let mut arrivals = Arrivals::default();
         if let Some(day) = record.arrivals.newest_day() {
             arrivals.push(subject.arrived, day);
@@ -92,5 +88,6 @@ impl World {
         for (_, field) in &mut record.fields {
             field.put_off(blind);
         }
+        self.move_to(id, arrived, is_awaited || was_fresh);
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use super::summary::Detail;
 use crate::model::duration;
 
 /// A span of time that a function looks at.
@@ -189,6 +190,15 @@ impl WindowFn {
                 | WindowFn::Ewma
                 | WindowFn::RobustZscore
         )
+    }
+
+    /// What it needs to know of a window.
+    pub(crate) const fn detail(self) -> Detail {
+        match self {
+            WindowFn::Stddev | WindowFn::Zscore => Detail::Squares,
+            WindowFn::Avg | WindowFn::Min | WindowFn::Max | WindowFn::Sum => Detail::Sums,
+            _ => Detail::Ends,
+        }
     }
 
     /// The question as a rule writes it: `rate("total_calls", "5m")`.

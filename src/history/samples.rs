@@ -5,6 +5,7 @@
 //! around it (Hyndman and Fan's type 7), as PromQL's `quantile_over_time` and numpy do.
 
 use super::WindowFn;
+use super::series::Samples;
 use crate::model::Time;
 
 /// The half-life of `ewma` is a window's length by this: its oldest samples weigh a sixteenth.
@@ -16,20 +17,28 @@ const MAD_OF_NORMAL: f64 = 0.674_489_750_196_081_7;
 const MEAN_DEVIATION_OF_NORMAL: f64 = 0.797_884_560_802_865_4;
 
 /// What a function makes of at least as many samples as it needs, which are in the order of their times, in a window from
-/// `start` to `end`; `None` where what they sum up to says it.
-pub(crate) fn value(function: WindowFn, samples: &[(Time, f64)], (start, end): (Time, Time)) -> Option<f64> {
-    let values = || samples.iter().map(|(_, value)| *value).collect::<Vec<f64>>();
-    let (first, last) = (samples.first()?, samples.last()?);
+/// `start` to `end`; `None` where what they sum up to says it. `room` is for values in another order.
+pub(crate) fn value(
+    function: WindowFn,
+    samples: Samples<'_>,
+    room: &mut Vec<f64>,
+    (start, end): (Time, Time),
+) -> Option<f64> {
+    let (first, last) = (samples.times.first()?, samples.values.last()?);
+    if matches!(function, WindowFn::Median | WindowFn::Quantile(_) | WindowFn::RobustZscore) {
+        room.clear();
+        room.extend(samples.values);
+    }
     match function {
-        WindowFn::Median => Some(quantile(&mut values(), 0.5)),
-        WindowFn::Quantile(share) => Some(quantile(&mut values(), share.get())),
-        WindowFn::Deriv => Some(Line::through(samples, first.0).slope),
+        WindowFn::Median => Some(quantile(room, 0.5)),
+        WindowFn::Quantile(share) => Some(quantile(room, share.get())),
+        WindowFn::Deriv => Some(Line::through(samples, *first).slope),
         WindowFn::Forecast(ahead) => {
             let line = Line::through(samples, end);
             Some(line.slope * ahead.as_secs_f64() + line.intercept)
         }
         WindowFn::Ewma => Some(ewma(samples, seconds(start, end) / HALF_LIVES)),
-        WindowFn::RobustZscore => Some(robust_zscore(values(), last.1)),
+        WindowFn::RobustZscore => Some(robust_zscore(room, *last)),
         _ => None,
     }
 }
@@ -56,20 +65,20 @@ struct Line {
 
 impl Line {
     /// The line through samples, seen from a time.
-    fn through(samples: &[(Time, f64)], origin: Time) -> Line {
-        let constant = samples.first().map_or(f64::NAN, |(_, value)| *value);
-        if samples.iter().all(|(_, value)| *value == constant) {
+    fn through(samples: Samples<'_>, origin: Time) -> Line {
+        let constant = samples.values.first().copied().unwrap_or(f64::NAN);
+        if samples.values.iter().all(|value| *value == constant) {
             return Line { slope: 0.0, intercept: constant };
         }
         let [mut x, mut y, mut xy, mut xx] = [Compensated::default(); 4];
-        for (time, value) in samples {
-            let at = seconds(origin, *time);
+        for (time, value) in samples.iter() {
+            let at = seconds(origin, time);
             x.add(at);
-            y.add(*value);
+            y.add(value);
             xy.add(at * value);
             xx.add(at * at);
         }
-        let n = samples.len() as f64;
+        let n = samples.values.len() as f64;
         let [x, y, xy, xx] = [x, y, xy, xx].map(Compensated::total);
         let slope = (xy - x * y / n) / (xx - x * x / n);
         Line { slope, intercept: y / n - slope * x / n }
@@ -96,11 +105,11 @@ impl Compensated {
 }
 
 /// The mean in which a sample weighs half as much as one that is a half-life newer.
-fn ewma(samples: &[(Time, f64)], half_life: f64) -> f64 {
-    let Some((newest, _)) = samples.last() else { return f64::NAN };
+fn ewma(samples: Samples<'_>, half_life: f64) -> f64 {
+    let Some(newest) = samples.times.last() else { return f64::NAN };
     let (mut sum, mut weights) = (0.0, 0.0);
-    for (time, value) in samples {
-        let weight = (-seconds(*time, *newest) / half_life).exp2();
+    for (time, value) in samples.iter() {
+        let weight = (-seconds(time, *newest) / half_life).exp2();
         sum += weight * value;
         weights += weight;
     }
@@ -109,12 +118,12 @@ fn ewma(samples: &[(Time, f64)], half_life: f64) -> f64 {
 
 /// How many standard deviations a value is from the median, estimated by the median absolute deviation; where that is 0
 /// (half of the values are the same), by the mean absolute deviation.
-fn robust_zscore(mut values: Vec<f64>, value: f64) -> f64 {
-    let median = quantile(&mut values, 0.5);
+fn robust_zscore(values: &mut [f64], value: f64) -> f64 {
+    let median = quantile(values, 0.5);
     let distance = value - median;
     values.iter_mut().for_each(|value| *value = (*value - median).abs());
     let mean_deviation = values.iter().sum::<f64>() / values.len() as f64;
-    let spread = match quantile(&mut values, 0.5) {
+    let spread = match quantile(values, 0.5) {
         0.0 => mean_deviation / MEAN_DEVIATION_OF_NORMAL,
         mad => mad / MAD_OF_NORMAL,
     };

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::arrivals::Arrivals;
 use super::field::{Field, Observation};
@@ -16,12 +17,12 @@ use super::{Limits, Subject, SubjectId, World};
 use crate::model::{Labels, Now, SubjectKey, Time, Value};
 
 /// One subject, as it is stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SavedSubject {
     /// Kind and name.
     pub key: SubjectKey,
     /// The labels of its newest snapshot.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     pub labels: Labels,
     /// The `time` of its newest snapshot.
     pub time: Time,
@@ -30,10 +31,10 @@ pub struct SavedSubject {
     /// When its newest snapshot arrived, in engine time.
     pub arrived: Time,
     /// From when on its silence makes it stale, where that is later: the engine started again since.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub stale_from: Option<Time>,
     /// How long nobody watched since its newest snapshot.
-    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    #[serde(default)]
     pub blind: Duration,
     /// When its first snapshot arrived, in engine time.
     pub first_seen: Time,
@@ -42,41 +43,71 @@ pub struct SavedSubject {
     /// After how long without a snapshot it is stale.
     pub stale_after: Duration,
     /// Its source says that it no longer exists.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub gone: bool,
     /// Every field that it ever had, with its newest value; `None` where the newest snapshot lacks it, or it cannot be
     /// read.
     pub fields: BTreeMap<Arc<str>, Option<Value>>,
     /// Since when fields have had their values, in engine time, where that is before the newest snapshot.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     pub held: BTreeMap<Arc<str>, Time>,
+}
+
+/// A subject as it is to be stored: the same JSON as of a [`SavedSubject`].
+pub(crate) struct ToSave<'a>(&'a Record);
+
+impl Serialize for ToSave<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ToSave(record) = self;
+        let subject = &record.subject;
+        let value = |field: &'_ Field| field.newest().filter(|v| v.as_number().is_none_or(f64::is_finite)).cloned();
+        let mut saved = serializer.serialize_struct("SavedSubject", 13)?;
+        saved.serialize_field("key", &subject.key)?;
+        if !subject.labels.is_empty() {
+            saved.serialize_field("labels", &subject.labels)?;
+        }
+        saved.serialize_field("time", &subject.time)?;
+        saved.serialize_field("observed", &record.observed)?;
+        saved.serialize_field("arrived", &subject.arrived)?;
+        if subject.stale_from != subject.arrived {
+            saved.serialize_field("stale_from", &subject.stale_from)?;
+        }
+        if !subject.blind.is_zero() {
+            saved.serialize_field("blind", &subject.blind)?;
+        }
+        saved.serialize_field("first_seen", &subject.first_seen)?;
+        saved.serialize_field("source", &subject.source)?;
+        saved.serialize_field("stale_after", &subject.stale_after)?;
+        if subject.gone {
+            saved.serialize_field("gone", &true)?;
+        }
+        saved.serialize_field("fields", &Entries(|| record.fields.iter().map(|(name, field)| (name, value(field)))))?;
+        let held = || {
+            record.fields.iter().filter_map(|(name, field)| {
+                let (_, since) = field.held().filter(|(_, since)| *since < subject.arrived)?;
+                Some((name, since))
+            })
+        };
+        if held().next().is_some() {
+            saved.serialize_field("held", &Entries(held))?;
+        }
+        saved.end()
+    }
+}
+
+/// A map that is made while it is written.
+struct Entries<F>(F);
+
+impl<F: Fn() -> I, K: Serialize, V: Serialize, I: Iterator<Item = (K, V)>> Serialize for Entries<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map((self.0)())
+    }
 }
 
 impl World {
     /// What is to be remembered of a subject. `None` once it was forgotten.
-    pub fn saved(&self, id: SubjectId) -> Option<SavedSubject> {
-        let record = self.table.get(id)?;
-        let subject = &record.subject;
-        let held = record.fields.iter().filter_map(|(name, field)| {
-            let (_, since) = field.held().filter(|(_, since)| *since < subject.arrived)?;
-            Some((name.clone(), since))
-        });
-        let value = |field: &Field| field.newest().filter(|v| v.as_number().is_none_or(f64::is_finite)).cloned();
-        Some(SavedSubject {
-            key: subject.key.clone(),
-            labels: subject.labels.clone(),
-            time: subject.time,
-            observed: record.observed,
-            arrived: subject.arrived,
-            stale_from: Some(subject.stale_from).filter(|from| *from != subject.arrived),
-            blind: subject.blind,
-            first_seen: subject.first_seen,
-            source: subject.source.clone(),
-            stale_after: subject.stale_after,
-            gone: subject.gone,
-            fields: record.fields.iter().map(|(name, field)| (name.clone(), value(field))).collect(),
-            held: held.collect(),
-        })
+    pub(crate) fn saved(&self, id: SubjectId) -> Option<ToSave<'_>> {
+        self.table.get(id).map(ToSave)
     }
 
     /// The world after a restart at `now`, of which the last that was stored is of `stopped`. Subjects that were fresh then
@@ -129,7 +160,7 @@ impl World {
         arrivals.push(silent_since, self.calendar.day_of(now.wall_of(silent_since)));
         arrivals.forget_before(silent_since);
         let day = self.calendar.remember_day_of(now.wall_of(saved.observed));
-        let mut record = Record { subject, fields: Vec::new(), arrivals, observed: saved.observed };
+        let mut record = Record { subject, fields: Vec::new(), arrivals, observed: saved.observed, fresh_until: None };
         let members = self.kinds.entry(kind).or_default();
         for (name, value) in saved.fields {
             let since = saved.held.get(&name).map_or(saved.arrived, |since| *since);
@@ -141,10 +172,9 @@ impl World {
         members.insert(id, &record.subject.key.name, &record.subject.source);
         record.subject.labels = members.label(&saved.labels, &record.subject.key.name, id);
         self.bytes += record.bytes();
-        self.by_arrival.insert((silent_since, id));
-        let stale_at = record.subject.stale_at();
+        self.by_arrival.insert(silent_since, id);
+        self.move_to(id, silent_since, was_fresh);
         if was_fresh {
-            self.fresh.insert((stale_at, id));
             self.awaited.insert(id);
         }
     }
@@ -163,7 +193,7 @@ impl World {
     pub fn moved(&self) -> Vec<SubjectId> {
         let is_moved = self.blind.is_some_and(|(stopped, restarted)| stopped < restarted);
         match is_moved {
-            true => self.by_arrival.iter().map(|(_, id)| *id).collect(),
+            true => self.ids().collect(),
             false => self.awaited.iter().copied().collect(),
         }
     }

@@ -9,6 +9,13 @@ use crate::model::{Labels, SubjectKey, Time};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubjectId(pub u64);
 
+impl SubjectId {
+    /// Its place in the table of subjects: a small number that no other known subject has.
+    pub(crate) const fn place(self) -> usize {
+        (self.0 & u32::MAX as u64) as usize
+    }
+}
+
 /// A subject: its newest snapshot and how it came.
 #[derive(Debug, Clone)]
 pub struct Subject {

@@ -2,12 +2,14 @@
 
 use super::WindowFn;
 use super::promql::Slope;
+use super::series::Samples;
 use crate::model::Time;
 
 /// The number samples of one field in one stretch, summed up in the order in which they came.
 ///
-/// Sums are compensated (Neumaier 1974), the variance is Welford's (1962): neither loses digits where values are large
-/// and near each other, as counters and byte sizes are.
+/// Sums are compensated (Neumaier 1974). The squares of the distances from the mean are added up in a second look at a
+/// stretch, one by one where samples come one by one (Welford 1962), and put together by the formula of Chan, Golub and
+/// LeVeque (1979): none of it loses digits where values are large and near each other, as counters and byte sizes are.
 #[derive(Clone, Debug)]
 pub(crate) struct Summary {
     count: usize,
@@ -41,7 +43,121 @@ impl Default for Summary {
     }
 }
 
+/// How much of a stretch is summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Detail {
+    /// The first and the last sample, how many there are, and resets.
+    Ends,
+    /// The sum, the least and the greatest value, too.
+    Sums,
+    /// The squares of the distances from the mean, too.
+    Squares,
+}
+
+/// A sum and what rounding took from it.
+fn compensated((sum, compensation): (f64, f64), value: f64) -> (f64, f64) {
+    let next = sum + value;
+    let lost = if sum.abs() >= value.abs() { (sum - next) + value } else { (value - next) + sum };
+    (next, compensation + lost)
+}
+
+/// Additions that do not wait for each other.
+const LANES: usize = 4;
+
+/// The sum of some values and what rounding took from it.
+fn sum(values: &[f64]) -> (f64, f64) {
+    let mut lanes = [(0.0, 0.0); LANES];
+    let chunks = values.chunks_exact(LANES);
+    let left = chunks.remainder();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = compensated(*lane, *value);
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(left) {
+        *lane = compensated(*lane, *value);
+    }
+    let [first, others @ ..] = lanes;
+    others.into_iter().fold(first, |sum, (other, compensation)| {
+        let (sum, lost) = compensated(sum, other);
+        (sum, lost + compensation)
+    })
+}
+
+/// The sum of the squares of the distances from the mean.
+fn squares(values: &[f64], mean: f64) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let left = chunks.remainder();
+    for chunk in chunks.chain([left]) {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += (value - mean) * (value - mean);
+        }
+    }
+    lanes.iter().sum()
+}
+
 impl Summary {
+    /// Sums up samples that are in the order of their times.
+    pub(crate) fn of(samples: Samples<'_>, detail: Detail) -> Summary {
+        let mut summary = Summary::default();
+        let Samples { times, values } = samples;
+        let ([first_time, ..], [first, ..]) = (times, values) else { return summary };
+        summary.count = values.len();
+        summary.first = (*first_time, *first);
+        summary.last = (times.last().copied().unwrap_or(*first_time), values.last().copied().unwrap_or(*first));
+        let falls = || values.iter().zip(&values[1..]).filter(|(before, after)| after < before);
+        summary.resets = falls().count() as u32;
+        if summary.resets > 0 {
+            summary.before_resets = falls().map(|(before, _)| before).sum();
+        }
+        if detail == Detail::Ends {
+            return summary;
+        }
+        for value in values {
+            summary.min = if *value < summary.min { *value } else { summary.min };
+            summary.max = if *value > summary.max { *value } else { summary.max };
+        }
+        (summary.sum, summary.compensation) = sum(values);
+        summary.mean = summary.mean();
+        if !summary.mean.is_finite() {
+            let count = summary.count as f64;
+            summary.mean = values.iter().map(|value| value / count).sum();
+        }
+        if detail == Detail::Squares {
+            summary.squares = squares(values, summary.mean);
+        }
+        summary
+    }
+
+    /// Adds a later stretch.
+    pub(crate) fn merge(&mut self, later: &Summary) {
+        if later.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            return *self = later.clone();
+        }
+        if later.first.1 < self.last.1 {
+            self.before_resets += self.last.1;
+            self.resets += 1;
+        }
+        self.before_resets += later.before_resets;
+        self.resets += later.resets;
+        self.last = later.last;
+        let (before, added) = (self.count as f64, later.count as f64);
+        let distance = later.mean - self.mean;
+        self.squares += later.squares + distance * distance * before * added / (before + added);
+        self.count += later.count;
+        (self.sum, self.compensation) = compensated((self.sum, self.compensation), later.sum);
+        self.compensation += later.compensation;
+        let mean = self.mean();
+        let all = before + added;
+        self.mean = if mean.is_finite() { mean } else { self.mean * (before / all) + later.mean * (added / all) };
+        self.min = self.min.min(later.min);
+        self.max = self.max.max(later.max);
+    }
+
     /// Adds the next sample. Where its time is before the last one's (the subject's clock went back), the stretch does
     /// not become shorter by it.
     pub(crate) fn add(&mut self, time: Time, value: f64) {
@@ -55,10 +171,7 @@ impl Summary {
         }
         self.last = (self.last.0.max(time), value);
         self.count += 1;
-        let sum = self.sum + value;
-        self.compensation +=
-            if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
-        self.sum = sum;
+        (self.sum, self.compensation) = compensated((self.sum, self.compensation), value);
         let distance = value - self.mean;
         self.mean += distance / self.count as f64;
         self.squares += distance * (value - self.mean);
@@ -71,12 +184,17 @@ impl Summary {
         self.count
     }
 
+    fn mean(&self) -> f64 {
+        (self.sum + self.compensation) / self.count as f64
+    }
+
     /// What a function makes of at least as many samples as it needs, in a window from `start` to `end` in which the field's
     /// values of all types changed so often; `None` where it needs the samples themselves.
     pub(crate) fn value(&self, function: WindowFn, (start, end): (Time, Time), changes: usize) -> Option<f64> {
         let total = self.sum + self.compensation;
         let mean = || if total.is_finite() { total / self.count as f64 } else { self.mean };
-        let stddev = || (self.squares / self.count as f64).sqrt();
+        // The mean of equal values may be another one by its last digit.
+        let stddev = || if self.min == self.max { 0.0 } else { (self.squares / self.count as f64).sqrt() };
         Some(match function {
             WindowFn::Avg => mean(),
             WindowFn::Min => self.min,

@@ -1,11 +1,37 @@
 //! Subjects by id.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::arrivals::Arrivals;
 use super::field::Field;
 use super::{Subject, SubjectId};
-use crate::model::Time;
+use crate::model::{Labels, Time, Value};
+
+/// The place at which a field was found last: the subjects of a kind mostly have the same fields.
+#[derive(Debug, Default)]
+pub(crate) struct Place(AtomicUsize);
+
+impl Place {
+    /// Where the field was found last.
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Clone for Place {
+    fn clone(&self) -> Place {
+        Place(AtomicUsize::new(self.get()))
+    }
+}
+
+/// It is only a guess.
+impl PartialEq for Place {
+    fn eq(&self, _: &Place) -> bool {
+        true
+    }
+}
 
 /// A subject with its history.
 #[derive(Clone, Debug)]
@@ -16,6 +42,8 @@ pub(crate) struct Record {
     pub(crate) arrivals: Arrivals,
     /// The time of its newest snapshot with fields: that of a gone subject is newer.
     pub(crate) observed: Time,
+    /// Where it stands among the fresh ones: when it turns stale. `None` where it is stale, and was told so, or gone.
+    pub(crate) fresh_until: Option<Time>,
 }
 
 impl Record {
@@ -24,18 +52,40 @@ impl Record {
         Some(&self.fields[place].1)
     }
 
-    /// The name of a field, shared.
-    pub(crate) fn name_of(&self, name: &str) -> Option<Arc<str>> {
-        let place = self.fields.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
-        Some(self.fields[place].0.clone())
+    /// As [`Record::field`], of a name that is looked for in many records.
+    pub(crate) fn field_at(&self, name: &str, place: &Place) -> Option<&Field> {
+        if let Some((known, field)) = self.fields.get(place.get())
+            && **known == *name
+        {
+            return Some(field);
+        }
+        let found = self.fields.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+        place.0.store(found, Ordering::Relaxed);
+        Some(&self.fields[found].1)
+    }
+
+    /// Whether it ever had all of these fields.
+    pub(crate) fn has_all(&self, fields: &BTreeMap<Arc<str>, Value>) -> bool {
+        let mut known = self.fields.iter();
+        fields.keys().all(|field| known.any(|(known, _)| known == field))
     }
 
     /// About how many bytes it takes, with its entries in the indexes.
     pub(crate) fn bytes(&self) -> usize {
-        let labels: usize = self.subject.labels.keys().map(|label| 150 + label.len()).sum();
-        let fields: usize = self.fields.iter().map(|(name, field)| 16 + name.len() + field.bytes()).sum();
+        let labels = label_bytes(&self.subject.labels);
+        let fields: usize = self.fields.iter().map(|(name, field)| field_bytes(name, field)).sum();
         size_of::<Record>() + 300 + 2 * self.subject.key.name.len() + labels + fields + self.arrivals.bytes()
     }
+}
+
+/// About how many bytes labels take, with their entries in the index.
+pub(crate) fn label_bytes(labels: &Labels) -> usize {
+    labels.keys().map(|label| 150 + label.len()).sum()
+}
+
+/// About how many bytes a field takes in its record.
+pub(crate) fn field_bytes(name: &str, field: &Field) -> usize {
+    16 + name.len() + field.bytes()
 }
 
 /// Subjects by id. A slot is used again under a new generation, so that an old id never finds another subject.
@@ -52,7 +102,7 @@ struct Slot {
 }
 
 fn split(id: SubjectId) -> (usize, u32) {
-    ((id.0 & u64::from(u32::MAX)) as usize, (id.0 >> 32) as u32)
+    (id.place(), (id.0 >> 32) as u32)
 }
 
 impl Table {
@@ -96,6 +146,12 @@ impl Table {
             self.free.push(place as u32);
         }
         Some(*record)
+    }
+
+    /// The ids of all of them, in no order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SubjectId> {
+        let known = self.slots.iter().enumerate().filter(|(_, slot)| slot.record.is_some());
+        known.map(|(place, slot)| SubjectId(u64::from(slot.generation) << 32 | place as u64))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Record> {

@@ -5,14 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::by_time::ByTime;
 use super::calendar::{Calendar, DAYS_BACK, days_before};
 use super::field::{Past, same};
-use super::histogram::{self, Bucket};
 use super::index::Kind;
-use super::samples;
-use super::summary::Summary;
-use super::table::{Record, Table};
-use super::{Limits, Share, Subject, SubjectId, Window, WindowFn};
+use super::table::{Place, Record, Table};
+use super::{Limits, Subject, SubjectId, Window};
 use crate::model::{NoData, Now, Time, Value};
 
 /// How far back [`World::ago`] looks for a sample at least, as Prometheus' `query.lookback-delta`.
@@ -30,13 +28,13 @@ pub struct World {
     /// From when until when nobody watched before it was taken up again after a restart.
     pub(super) blind: Option<(Time, Time)>,
     /// When each subject turns stale, without those that were told by [`World::turned_stale`] and those that are gone.
-    pub(super) fresh: BTreeSet<(Time, SubjectId)>,
+    pub(super) fresh: ByTime,
     /// Subjects that were fresh when the engine stopped, and were not heard of since it started again.
     pub(super) awaited: BTreeSet<SubjectId>,
     /// Since when sources are paused, in engine time; `None` is all of them.
     pub(super) paused: BTreeMap<Option<Arc<str>>, Time>,
     /// When each subject's newest snapshot arrived.
-    pub(super) by_arrival: BTreeSet<(Time, SubjectId)>,
+    pub(super) by_arrival: ByTime,
     /// About how many bytes all of it takes.
     pub(super) bytes: usize,
     /// For how long samples are kept: `limits.memory`, or less while memory is short.
@@ -54,10 +52,10 @@ impl World {
             blind: None,
             table: Table::default(),
             kinds: BTreeMap::new(),
-            fresh: BTreeSet::new(),
+            fresh: ByTime::default(),
             awaited: BTreeSet::new(),
             paused: BTreeMap::new(),
-            by_arrival: BTreeSet::new(),
+            by_arrival: ByTime::default(),
             bytes: 0,
         }
     }
@@ -66,9 +64,9 @@ impl World {
     pub fn forget(&mut self, id: SubjectId) {
         let Some(record) = self.table.remove(id) else { return };
         self.bytes -= record.bytes();
-        self.fresh.remove(&(record.subject.stale_at(), id));
+        record.fresh_until.into_iter().for_each(|time| self.fresh.remove(time));
         self.awaited.remove(&id);
-        self.by_arrival.remove(&(record.subject.arrived, id));
+        self.by_arrival.remove(record.subject.arrived);
         let kind = &record.subject.key.kind;
         if let Some(members) = self.kinds.get_mut(kind) {
             members.remove(&record.subject, record.fields.iter().map(|(name, _)| name));
@@ -85,7 +83,7 @@ impl World {
 
     /// The subject with this key.
     pub fn find(&self, kind: &str, name: &str) -> Option<SubjectId> {
-        self.kinds.get(kind)?.members.get(name).copied()
+        self.kinds.get(kind)?.find(name)
     }
 
     /// How many subjects are known.
@@ -121,7 +119,7 @@ impl World {
             self.subject(*id).is_some_and(|subject| labels.iter().all(|(label, value)| subject.label(label) == *value))
         };
         if let Some((_, name)) = labels.iter().find(|(label, _)| *label == "name") {
-            return members.members.get(*name).copied().filter(fits).into_iter().collect();
+            return members.find(name).filter(fits).into_iter().collect();
         }
         members.candidates(labels).into_iter().flat_map(|some| some.values().copied()).filter(fits).collect()
     }
@@ -133,18 +131,18 @@ impl World {
 
     /// When the next fresh subject turns stale: not later than now for those that [`World::turned_stale`] will tell.
     pub fn next_stale(&self) -> Option<Time> {
-        self.fresh.first().map(|(time, _)| *time)
+        self.fresh.first()
     }
 
     /// The subjects that turned stale since this was last asked, each once, in the order of their keys.
     pub fn turned_stale(&mut self, now: Now) -> Vec<SubjectId> {
         let mut stale = Vec::new();
-        while let Some((time, id)) = self.fresh.first().copied()
-            && time <= now.time
-        {
-            self.fresh.pop_first();
-            self.awaited.remove(&id);
-            stale.push(id);
+        for (time, id) in self.fresh.take_until(now.time) {
+            if let Some(record) = self.table.get_mut(id).filter(|record| record.fresh_until == Some(time)) {
+                record.fresh_until = None;
+                self.awaited.remove(&id);
+                stale.push(id);
+            }
         }
         self.sort_by_key(&mut stale);
         stale
@@ -152,17 +150,39 @@ impl World {
 
     /// The subjects without a snapshot for at least `after`, in the order of their keys: ids are others after a restart.
     pub fn forgettable(&self, now: Now, after: Duration) -> Vec<SubjectId> {
-        let until = (now.time - after, SubjectId(u64::MAX));
         let is_watched =
             |id: &SubjectId| self.subject(*id).is_none_or(|subject| self.paused_since(&subject.source).is_none());
-        let mut ids: Vec<SubjectId> = self.by_arrival.range(..=until).map(|(_, id)| *id).filter(is_watched).collect();
+        let mut ids: Vec<SubjectId> = self.arrived_until(now.time - after).filter(is_watched).collect();
         self.sort_by_key(&mut ids);
+        ids.dedup();
         ids
     }
 
-    /// All subjects with the engine time at which their newest snapshot arrived, in the order of these times.
-    pub fn by_arrival(&self) -> impl Iterator<Item = (Time, SubjectId)> {
-        self.by_arrival.iter().copied()
+    /// The subjects whose newest snapshot arrived up to then. A few may come twice.
+    fn arrived_until(&self, time: Time) -> impl Iterator<Item = SubjectId> {
+        let entries = self.by_arrival.until(time);
+        entries.filter(|(time, id)| self.subject(*id).is_some_and(|subject| subject.arrived == *time)).map(|(_, id)| id)
+    }
+
+    /// All subjects, in no order.
+    pub(super) fn ids(&self) -> impl Iterator<Item = SubjectId> {
+        self.table.ids()
+    }
+
+    /// Stands a subject where its times say.
+    pub(super) fn move_to(&mut self, id: SubjectId, arrived_before: Time, is_fresh: bool) {
+        let Some(record) = self.table.get_mut(id) else { return };
+        let arrived = record.subject.arrived;
+        if arrived_before != arrived {
+            self.by_arrival.remove(arrived_before);
+            self.by_arrival.insert(arrived, id);
+        }
+        let fresh_until = is_fresh.then(|| record.subject.stale_at());
+        if record.fresh_until != fresh_until {
+            record.fresh_until.into_iter().for_each(|time| self.fresh.remove(time));
+            fresh_until.into_iter().for_each(|time| self.fresh.insert(time, id));
+            record.fresh_until = fresh_until;
+        }
     }
 
     pub(super) fn sort_by_key(&self, ids: &mut [SubjectId]) {
@@ -174,9 +194,17 @@ impl World {
     /// # Errors
     /// Where the subject is gone or stale, never had the field or lacks it now, or its number is not finite.
     pub fn field(&self, id: SubjectId, field: &str, now: Now) -> Result<Value, NoData> {
+        self.field_at(id, field, &Place::default(), now).cloned()
+    }
+
+    /// As [`World::field`], of a field that is looked for in many subjects.
+    ///
+    /// # Errors
+    /// As [`World::field`].
+    pub(crate) fn field_at(&self, id: SubjectId, field: &str, place: &Place, now: Now) -> Result<&Value, NoData> {
         let record = self.table.get(id).ok_or(NoData::Gone)?;
         let never_had = || NoData::NeverHad { field: field.into() };
-        let history = record.field(field).ok_or_else(never_had)?;
+        let history = record.field_at(field, place).ok_or_else(never_had)?;
         if record.subject.gone {
             return Err(NoData::Gone);
         }
@@ -204,7 +232,7 @@ impl World {
     /// up in part.
     pub fn samples(&self, id: SubjectId, field: &str, start: Time, end: Time) -> impl Iterator<Item = (Time, f64)> {
         let field = self.table.get(id).and_then(|record| record.field(field));
-        field.into_iter().flat_map(move |field| field.numbers_in(start, end))
+        field.into_iter().flat_map(move |field| field.numbers_in(start, end).iter())
     }
 
     /// From when (exclusive) to when (inclusive) a window of a subject reaches, in engine time. `None` where the subject
@@ -214,137 +242,6 @@ impl World {
         match window {
             Window::Span { length, ago } => Some((t - ago - length, t - ago)),
             Window::Day { ago } => self.day(ago, now).map(|(_, start, end)| (start, end.min(t))),
-        }
-    }
-
-    /// A window function over one field. Only number samples count; `changes` counts those of texts and bools too.
-    ///
-    /// The window ends at now, or at the subject's newest time where that is later. A day's samples were summed up in the
-    /// order in which they came; a day has PromQL's extrapolation between its midnights, and today ends now.
-    ///
-    /// # Errors
-    /// Where the subject is stale (one that is gone still answers), never had the field, there are too few samples, or
-    /// some that the window needs are no longer kept.
-    pub fn window(
-        &self,
-        id: SubjectId,
-        function: WindowFn,
-        field: &str,
-        window: Window,
-        now: Now,
-    ) -> Result<f64, NoData> {
-        self.window_seen(id, function, field, window, now, &mut None)
-    }
-
-    /// As [`World::window`], for several questions about one subject at one time: what was summed up for the one before
-    /// answers the next, where it is about the same window of the same field.
-    ///
-    /// # Errors
-    /// As [`World::window`].
-    pub(crate) fn window_seen(
-        &self,
-        id: SubjectId,
-        function: WindowFn,
-        field: &str,
-        window: Window,
-        now: Now,
-        seen: &mut Option<SeenWindow>,
-    ) -> Result<f64, NoData> {
-        let is_seen = |seen: &&SeenWindow| seen.window == window && &*seen.field == field;
-        if let Some(seen) = seen.as_ref().filter(is_seen)
-            && !function.reads_samples()
-            && function != WindowFn::Changes
-        {
-            let value = || seen.summary.value(function, seen.span, 0);
-            return answer(function, (field, window), seen.summary.count(), value);
-        }
-        let record = self.table.get(id).ok_or(NoData::Gone)?;
-        let history = match (record.field(field), function) {
-            (Some(history), _) => history,
-            (None, WindowFn::Quantile(share)) => {
-                return self.histogram_quantile(id, record, (field, share), window, now);
-            }
-            (None, _) => return Err(NoData::NeverHad { field: field.into() }),
-        };
-        self.fresh_enough(record, now)?;
-        let beyond = || NoData::BeyondHistory { question: function.question(field, window) };
-        let t = now.time.max(record.subject.time);
-        let (day, span) = match window {
-            Window::Span { length, ago } => (None, (t - ago - length, t - ago)),
-            Window::Day { ago } => {
-                let (date, start, end) = self.day(ago, now).ok_or_else(beyond)?;
-                (Some((date, start)), (start, end.min(t)))
-            }
-        };
-        if function.reads_samples() {
-            // A day begins with its midnight, and ends before the next one.
-            let (from, to) = match day {
-                Some(_) => (before(span.0), if span.1 < t { before(span.1) } else { span.1 }),
-                None => span,
-            };
-            if !history.reaches(from) {
-                return Err(beyond());
-            }
-            let samples: Vec<(Time, f64)> = history.numbers_in(from, to).collect();
-            return answer(function, (field, window), samples.len(), || samples::value(function, &samples, span));
-        }
-        let (summary, changes) = match day {
-            Some((_, start)) if !history.knows_day(start) => return Err(beyond()),
-            Some((date, _)) => history.day(date),
-            None if !history.reaches(span.0) => return Err(beyond()),
-            None => {
-                let changes = if function == WindowFn::Changes { history.changes(span.0, span.1) } else { (0, 0) };
-                (history.span(span.0, span.1), changes)
-            }
-        };
-        let have = if function == WindowFn::Changes { changes.1 } else { summary.count() };
-        let answer = answer(function, (field, window), have, || summary.value(function, span, changes.0));
-        *seen = record.name_of(field).map(|field| SeenWindow { field, window, span, summary });
-        answer
-    }
-
-    /// A quantile of a histogram whose buckets are fields of the subject, `field_bucket{le="0.5"}`: of their rates in the
-    /// window.
-    fn histogram_quantile(
-        &self,
-        id: SubjectId,
-        record: &Record,
-        (field, share): (&str, Share),
-        window: Window,
-        now: Now,
-    ) -> Result<f64, NoData> {
-        let mut buckets = Vec::new();
-        for (name, _) in &record.fields {
-            if let Some(bound) = histogram::bound(name, field) {
-                buckets.push(Bucket { bound, rate: self.window(id, WindowFn::Rate, name, window, now)? });
-            }
-        }
-        if buckets.is_empty() {
-            return Err(NoData::NeverHad { field: field.into() });
-        }
-        let question = WindowFn::Quantile(share);
-        answer(question, (field, window), usize::MAX, || Some(histogram::quantile(buckets, share.get())))
-    }
-
-    /// The median of what a field had at this time of the last `n` periods; those without a sample near enough are left out.
-    ///
-    /// # Errors
-    /// As [`World::ago`], and where no period has a sample, or one of them may have had one that is no longer kept.
-    pub fn baseline(&self, id: SubjectId, field: &str, period: Duration, n: u32, now: Now) -> Result<f64, NoData> {
-        let question = || format!("baseline(\"{field}\", \"{}\", {n})", crate::model::duration::format(period));
-        let mut values = Vec::new();
-        for back in 1..=n {
-            match self.ago(id, field, period.saturating_mul(back), now) {
-                Ok(Value::Number(number)) => values.push(number),
-                // A window leaves out what is no number, too.
-                Ok(_) | Err(NoData::FieldMissing { .. } | NoData::TooFewSamples { .. } | NoData::NotFinite { .. }) => {}
-                Err(NoData::BeyondHistory { .. }) => return Err(NoData::BeyondHistory { question: question() }),
-                Err(reason) => return Err(reason),
-            }
-        }
-        match values.is_empty() {
-            true => Err(NoData::TooFewSamples { question: question(), have: 0, need: 1 }),
-            false => Ok(samples::quantile(&mut values, 0.5)),
         }
     }
 
@@ -359,7 +256,7 @@ impl World {
         self.fresh_enough(record, now)?;
         let question = || format!("ago(\"{field}\", \"{}\")", crate::model::duration::format(ago));
         match history.before(now.time.max(record.subject.time) - ago, lookback(record.subject.stale_after)) {
-            Past::Value(value) => finite(&value, field),
+            Past::Value(value) => finite(&value, field).cloned(),
             Past::Missing => Err(NoData::FieldMissing { field: field.into() }),
             Past::Nothing => Err(NoData::TooFewSamples { question: question(), have: 0, need: 1 }),
             Past::GivenUp => Err(NoData::BeyondHistory { question: question() }),
@@ -381,7 +278,7 @@ impl World {
         self.reported(id)?;
         let (newest, since) = history.held().ok_or_else(|| NoData::FieldMissing { field: field.into() })?;
         let newest = finite(newest, field)?;
-        Ok(if same(&newest, value) { now.time.since(since.max(self.started)).as_secs_f64() } else { 0.0 })
+        Ok(if same(newest, value) { now.time.since(since.max(self.started)).as_secs_f64() } else { 0.0 })
     }
 
     /// Whether no snapshot of the subject came in the window, by arrival. Can be read on stale and gone subjects.
@@ -425,7 +322,7 @@ impl World {
     }
 
     /// A gone subject has no more snapshots to wait for: its past can be read.
-    fn fresh_enough(&self, record: &Record, now: Now) -> Result<(), NoData> {
+    pub(super) fn fresh_enough(&self, record: &Record, now: Now) -> Result<(), NoData> {
         let subject = &record.subject;
         if subject.gone {
             return Ok(());
@@ -445,7 +342,7 @@ impl World {
     }
 
     /// A calendar day with its borders in engine time. `None` where days are not kept for so long.
-    fn day(&self, ago: u32, now: Now) -> Option<(jiff::civil::Date, Time, Time)> {
+    pub(super) fn day(&self, ago: u32, now: Now) -> Option<(jiff::civil::Date, Time, Time)> {
         if ago > DAYS_BACK {
             return None;
         }
@@ -456,43 +353,15 @@ impl World {
     }
 }
 
-/// A window that was summed up.
-pub(crate) struct SeenWindow {
-    field: Arc<str>,
-    window: Window,
-    span: (Time, Time),
-    summary: Summary,
-}
-
-/// A window function's answer, where there are samples enough.
-fn answer(
-    function: WindowFn,
-    (field, window): (&str, Window),
-    have: usize,
-    value: impl FnOnce() -> Option<f64>,
-) -> Result<f64, NoData> {
-    let question = || function.question(field, window);
-    if have < function.needs() {
-        return Err(NoData::TooFewSamples { question: question(), have, need: function.needs() });
-    }
-    let value = value().filter(|value| value.is_finite());
-    value.ok_or_else(|| NoData::NotFinite { origin: question() })
-}
-
-/// The last time before another one.
-fn before(time: Time) -> Time {
-    Time::from_micros(time.as_micros().saturating_sub(1))
-}
-
 /// How far before a time a sample may be that tells the value at that time.
 pub(super) fn lookback(stale_after: Duration) -> Duration {
     stale_after.max(MIN_LOOKBACK)
 }
 
-fn finite(value: &Value, field: &str) -> Result<Value, NoData> {
+fn finite<'a>(value: &'a Value, field: &str) -> Result<&'a Value, NoData> {
     match value {
         Value::Number(number) if !number.is_finite() => Err(NoData::NotFinite { origin: field.to_string() }),
-        value => Ok(value.clone()),
+        value => Ok(value),
     }
 }
 

@@ -25,6 +25,8 @@ mod verdict;
 pub use rule::{Context, NoDataPolicy, PerLevel, Repeat, Rule, RuleSet, Scope, StepBudget, Target};
 pub use verdict::{Condition, Fault, Judgement, Verdict};
 
+pub(crate) use plan::{AtRest, Scratch};
+
 pub use fields::check_unknown_fields;
 pub use loader::Loader;
 pub use number::register as register_operators;

@@ -6,9 +6,12 @@
 
 mod judge;
 
+pub(crate) use judge::AtRest;
+
 use std::sync::Arc;
 
-use crate::history::{SeenWindow, SubjectId, Window, WindowFn, World};
+pub(crate) use crate::history::Scratch;
+use crate::history::{Place, SubjectId, Window, WindowFn, World};
 use crate::model::{NoData, Now, Value};
 
 use super::evaluation::{MAX_READS, Reads};
@@ -51,12 +54,12 @@ pub(crate) enum Plan {
     Text(Arc<str>),
     /// True or false.
     Bool(bool),
-    /// `s.error_rate`.
-    Field(Arc<str>),
+    /// `s.error_rate`, with the place at which subjects mostly have it.
+    Field(Arc<str>, Place),
     /// `s.name`, `s.kind`, `s.labels.region`.
     Label(Arc<str>),
     /// `s.rate("total", "5m")`, with the question as it is recorded.
-    Window { function: WindowFn, field: Arc<str>, window: Window, question: Arc<str> },
+    Window { function: WindowFn, field: Arc<str>, place: Place, window: Window, question: Arc<str> },
     /// `s.has("error_rate")`.
     Has(Arc<str>),
     /// `-a`.
@@ -113,13 +116,15 @@ pub(crate) struct About<'a> {
     pub(crate) now: Now,
     /// What was read so far, each question once.
     pub(crate) reads: Reads,
-    /// The window that was asked last.
-    pub(crate) seen: Option<SeenWindow>,
+    /// Whether what is read is kept.
+    pub(crate) keeps: bool,
+    /// What the question before has left for the next.
+    pub(crate) scratch: &'a mut Scratch,
 }
 
 impl About<'_> {
     fn record(&mut self, name: &Arc<str>, value: Value) {
-        if self.reads.len() < MAX_READS && !self.reads.iter().any(|(known, _)| known == name) {
+        if self.keeps && self.reads.len() < MAX_READS && !self.reads.iter().any(|(known, _)| known == name) {
             self.reads.push((name.clone(), value));
         }
     }
@@ -144,10 +149,12 @@ impl About<'_> {
             Plan::Number(number) => Answer::Number(*number),
             Plan::Text(text) => Answer::Text(text.clone()),
             Plan::Bool(bool) => Answer::Bool(*bool),
-            Plan::Field(field) => {
-                let value = self.world.field(self.subject, field, self.now)?;
-                self.record(field, value.clone());
-                value.into()
+            Plan::Field(field, place) => {
+                let value = self.world.field_at(self.subject, field, place, self.now)?;
+                if self.keeps {
+                    self.record(field, value.clone());
+                }
+                value.clone().into()
             }
             Plan::Label(label) => {
                 let subject = self.world.subject(self.subject).ok_or(Stopped::Interpret)?;
@@ -157,9 +164,9 @@ impl About<'_> {
                     label => subject.labels.get(label).cloned().unwrap_or_default(),
                 })
             }
-            Plan::Window { function, field, window, question } => {
-                let value =
-                    self.world.window_seen(self.subject, *function, field, *window, self.now, &mut self.seen)?;
+            Plan::Window { function, field, place, window, question } => {
+                let asked = (*function, &**field, *window);
+                let value = self.world.window_seen(self.subject, asked, place, self.now, self.scratch)?;
                 self.record(question, Value::Number(value));
                 Answer::Number(Number::Fraction(value))
             }

@@ -10,6 +10,7 @@ mod pause;
 mod reload;
 mod restart;
 mod steps;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -9,12 +9,11 @@ fn at(secs: f64) -> Time {
     Time::from_micros((secs * 1e6) as i64)
 }
 
-fn samples(values: &[(f64, f64)]) -> Vec<(Time, f64)> {
-    values.iter().map(|(secs, value)| (at(*secs), *value)).collect()
-}
-
-fn ask(function: WindowFn, values: &[(f64, f64)], length: f64) -> f64 {
-    value(function, &samples(values), (at(0.0), at(length))).unwrap()
+fn ask(function: WindowFn, samples: &[(f64, f64)], length: f64) -> f64 {
+    let times: Vec<Time> = samples.iter().map(|(secs, _)| at(*secs)).collect();
+    let values: Vec<f64> = samples.iter().map(|(_, value)| *value).collect();
+    let samples = Samples { times: &times, values: &values };
+    value(function, samples, &mut Vec::new(), (at(0.0), at(length))).unwrap()
 }
 
 #[test]

@@ -189,7 +189,7 @@ proptest! {
                 prop_assert_eq!(world.is_stale(*id, now(clock)), subject.gone || subject.stale_at() <= at(clock));
                 prop_assert!(subject.gone || subject.stale_at() > at(clock) || told.contains(id));
             }
-            prop_assert_eq!(world.by_arrival().count(), all.len());
+            prop_assert_eq!(world.ids().count(), all.len());
         }
         let all: Vec<SubjectId> = world.of_kind("s").collect();
         all.into_iter().for_each(|id| world.forget(id));

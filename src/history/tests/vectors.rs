@@ -43,8 +43,9 @@ impl Asked {
             (Err(NoData::TooFewSamples { .. } | NoData::NotFinite { .. }), None) => Ok(()),
             (Ok(got), Some(expected)) => {
                 let values = case.fields.values().flatten().map(|(_, value)| value.abs());
+                let largest = values.fold(0.0, f64::max);
                 // What the subtraction of large numbers leaves of them; scores divide by such a remainder.
-                let left = if function.ends_with("zscore") { 1e-6 } else { values.fold(0.0, f64::max) * 1e-13 };
+                let left = if function.ends_with("zscore") { 1e-6 + largest * 1e-18 } else { largest * 1e-13 };
                 let is_near = (got - expected).abs() <= expected.abs() * 1e-9 + left;
                 if is_near { Ok(()) } else { Err(format!("{what} is not {expected}")) }
             }

@@ -4,7 +4,7 @@ use rhai::{ASTFlags, Dynamic, Expr, FnCallExpr, FnPtr, Stmt, Token};
 
 use super::script::Script;
 use super::tree;
-use crate::history::{Share, Window, WindowFn};
+use crate::history::{Place, Share, Window, WindowFn};
 use crate::model::duration;
 use crate::rules::host;
 use crate::rules::number::{Arithmetic, Number, number};
@@ -48,7 +48,7 @@ impl Lowering<'_> {
             Expr::FnCall(call, _) => self.operator(call),
             Expr::Dot(parts, flags, _) if is_plain(*flags) && self.is_subject(&parts.lhs) => self.member(&parts.rhs),
             Expr::Index(parts, flags, _) if is_plain(*flags) && self.is_subject(&parts.lhs) => {
-                Some(Plan::Field(tree::text_of(&parts.rhs)?.into()))
+                Some(field_of(tree::text_of(&parts.rhs)?))
             }
             _ => None,
         }
@@ -79,7 +79,7 @@ impl Lowering<'_> {
             Expr::Property(parts, _) => match parts.2.as_str() {
                 name @ ("name" | "kind") => Some(Plan::Label(name.into())),
                 name if NO_FIELDS.contains(&name) => None,
-                field => Some(Plan::Field(field.into())),
+                field => Some(field_of(field)),
             },
             Expr::MethodCall(call, _) => self.method(call),
             Expr::Dot(parts, flags, _) if is_plain(*flags) && is_labels(&parts.lhs) => match &parts.rhs {
@@ -115,7 +115,7 @@ impl Lowering<'_> {
     fn asked(&self, function: WindowFn, field: &Expr, window: &Expr) -> Option<Plan> {
         let (field, window) = (tree::text_of(field)?, self.window(window)?);
         let question = host::window_question(function, field, window).into();
-        Some(Plan::Window { function, field: field.into(), window, question })
+        Some(Plan::Window { function, field: field.into(), place: Place::default(), window, question })
     }
 
     fn window(&self, expr: &Expr) -> Option<Window> {
@@ -196,6 +196,10 @@ fn variable(expr: &Expr) -> Option<&str> {
 
 fn is_labels(expr: &Expr) -> bool {
     matches!(expr, Expr::Property(parts, _) if parts.2 == "labels")
+}
+
+fn field_of(name: &str) -> Plan {
+    Plan::Field(name.into(), Place::default())
 }
 
 /// `name` and `kind` are no labels of `s.labels`.

@@ -1,12 +1,49 @@
 //! Judging a rule by its plans.
 
-use super::{About, Stopped};
-use crate::model::NoData;
+use super::{About, Scratch, Stopped};
+use crate::history::{SubjectId, World};
+use crate::model::{NoData, Now};
 use crate::rules::evaluation::Reads;
 use crate::rules::program::Closure;
 use crate::rules::{Condition, Context, Judgement, Rule, Target, Verdict};
 
+/// A verdict that leaves an alert at rest as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtRest {
+    /// No condition is true.
+    Clear,
+    /// `where` does not take the subject.
+    Excluded,
+    /// The subject never had a field that is asked for.
+    NotConcerned,
+}
+
 impl Rule {
+    /// What the plans say of a subject whose alert is at rest; `None` where it is something else, or the interpreter must
+    /// be asked.
+    pub(crate) fn at_rest(&self, world: &World, subject: SubjectId, now: Now, scratch: &mut Scratch) -> Option<AtRest> {
+        let program = &self.program;
+        if program.watched.is_some() {
+            return None;
+        }
+        let mut about = About { world, subject, now, reads: Vec::new(), keeps: false, scratch };
+        if let Some(takes) = &program.takes {
+            match about.ask(takes.plan.as_ref()?) {
+                Ok(true) => {}
+                Ok(false) => return Some(AtRest::Excluded),
+                Err(stopped) => return not_concerned(&stopped),
+            }
+        }
+        for closure in &program.when {
+            match about.ask(closure.plan.as_ref()?) {
+                Ok(false) => {}
+                Ok(true) => return None,
+                Err(stopped) => return not_concerned(&stopped),
+            }
+        }
+        Some(AtRest::Clear)
+    }
+
     /// Judges without the interpreter, where all that is asked is simple enough and gives no error.
     pub(in crate::rules) fn judge_by_plan(&self, context: &Context, on: &[bool]) -> Option<Judgement> {
         let program = &self.program;
@@ -14,7 +51,15 @@ impl Rule {
         if program.watched.is_some() || context.budget.left() == 0 {
             return None;
         }
-        let mut about = About { world: &context.world, subject, now: context.now, reads: Vec::new(), seen: None };
+        let mut scratch = Scratch::default();
+        let mut about = About {
+            world: &context.world,
+            subject,
+            now: context.now,
+            reads: Vec::new(),
+            keeps: true,
+            scratch: &mut scratch,
+        };
         let mut conditions = Vec::with_capacity(program.when.len());
         let (verdict, when_reads) = match self.verdict_by_plan(&mut about, on, &mut conditions) {
             Ok(when_reads) if conditions.is_empty() => (Verdict::Excluded, when_reads),
@@ -66,4 +111,8 @@ impl Rule {
         }
         Ok(Some(when_reads))
     }
+}
+
+fn not_concerned(stopped: &Stopped) -> Option<AtRest> {
+    matches!(stopped, Stopped::NoData(NoData::NeverHad { .. })).then_some(AtRest::NotConcerned)
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::history::{Batch, Limits, Source};
 use crate::model::{Snapshot, SubjectKey, Time};
 use crate::rules::loader::{Loader, Settings};
-use crate::rules::{Context, Judgement, Rule, StepBudget, Target};
+use crate::rules::{Condition, Context, Judgement, Rule, StepBudget, Target, Verdict};
 
 fn load(text: &str) -> Arc<Rule> {
     let mut loader = Loader::new("rules", Settings::default(), BTreeMap::new());
@@ -60,6 +60,18 @@ fn context(data: &Data, is_gone: bool, late_secs: i64) -> Context {
 /// Judges both ways. Says whether the plan had an answer.
 fn compare_ways(rule: &Rule, context: &Context, on: bool) -> Result<bool, String> {
     let interpreted = rule.judge_by_interpreter(context, &[on]);
+    let Target::Subject(subject) = context.target else { return Err("not a subject".into()) };
+    let at_rest = rule.at_rest(&context.world, subject, context.now, &mut Scratch::default());
+    let expected = match &interpreted.verdict {
+        Verdict::Conditions(conditions) if !conditions.contains(&Condition::Fire) => Some(AtRest::Clear),
+        Verdict::Excluded => Some(AtRest::Excluded),
+        Verdict::NotConcerned { .. } => Some(AtRest::NotConcerned),
+        Verdict::Conditions(_) | Verdict::NoData(_) | Verdict::Error(_) => None,
+    };
+    // An alert that is at rest is not on: `clear` is not asked.
+    if !on && at_rest.is_some() && at_rest != expected {
+        return Err(format!("at rest: {at_rest:?}\ninterpreter: {interpreted:?}"));
+    }
     // Written out, so that values which are not equal to themselves are.
     let shown = |judgement: &Judgement| format!("{judgement:?}");
     match rule.judge_by_plan(context, &[on]) {
@@ -206,7 +218,7 @@ fn a_planted_fault_is_found() {
     let mut broken = (*rule).clone();
     broken.program.when[0].plan = Some(Arc::new(Plan::Compare(
         Comparison::GreaterOrEqual,
-        Box::new([Plan::Field("a".into()), Plan::Number(Number::Fraction(0.3))]),
+        Box::new([Plan::Field("a".into(), Place::default()), Plan::Number(Number::Fraction(0.3))]),
     )));
     let same = Some(Value::Number(0.3));
     let data = BTreeMap::from([("a", [same.clone(), same.clone(), same.clone(), same.clone(), same])]);

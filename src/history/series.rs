@@ -1,0 +1,333 @@
+//! The number samples of one field, and what stretches of them sum up to.
+//!
+//! Time is cut into cells of [`CELL`], the same for everybody. What the samples of a cell come to is summed up once, when
+//! the next cell begins; a window puts together the sums of the cells that lie inside it and looks at the samples of the
+//! two that it cuts. So a window costs as much as a cell has samples and one addition for each cell, whatever rule asks
+//! for it, and needs no state of its own that an edit or a restart could lose. As cells are cut by time alone, the same
+//! samples give the same sums, to the last digit, whenever they began to be kept.
+
+use std::collections::VecDeque;
+
+use super::summary::{Detail, Summary};
+use crate::model::Time;
+
+/// A cell in microseconds.
+const CELL: i64 = 300_000_000;
+
+/// The number samples of one field in the order of their times. Places count from its very first sample.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Series {
+    times: Vec<Time>,
+    values: Vec<f64>,
+    /// How many samples at the front of both were given up.
+    spent: usize,
+    /// The place of the first of both, given up or not.
+    begin: u64,
+    /// Cells that are over, one after the other up to `open`.
+    cells: VecDeque<Cell>,
+    /// The place at which the cell begins that is not over.
+    open: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Cell {
+    begin: u64,
+    end: u64,
+    summary: Summary,
+}
+
+/// Samples that follow each other: their times and their values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Samples<'a> {
+    pub(crate) times: &'a [Time],
+    pub(crate) values: &'a [f64],
+}
+
+impl<'a> Samples<'a> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = (Time, f64)> + 'a {
+        self.times.iter().copied().zip(self.values.iter().copied())
+    }
+}
+
+fn cell_of(time: Time) -> i64 {
+    time.as_micros().div_euclid(CELL)
+}
+
+impl Series {
+    /// How many samples there are.
+    pub(crate) fn len(&self) -> usize {
+        self.times.len() - self.spent
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The time of the oldest sample.
+    pub(crate) fn first(&self) -> Option<Time> {
+        self.times.get(self.spent).copied()
+    }
+
+    /// The time of the newest sample.
+    pub(crate) fn last(&self) -> Option<Time> {
+        if self.is_empty() { None } else { self.times.last().copied() }
+    }
+
+    /// The place after the newest sample.
+    fn end(&self) -> u64 {
+        self.begin + self.times.len() as u64
+    }
+
+    /// Adds a sample that is later than all others.
+    pub(crate) fn push(&mut self, time: Time, value: f64) {
+        if let Some(last) = self.last()
+            && cell_of(last) != cell_of(time)
+        {
+            let (begin, end) = (self.open, self.end());
+            let summary = Summary::of(self.between(begin, end), Detail::Squares);
+            self.cells.push_back(Cell { begin, end, summary });
+            self.open = end;
+        }
+        if self.times.len() == self.times.capacity() && self.spent * 4 >= self.times.len() {
+            self.drop_spent();
+        }
+        self.times.push(time);
+        self.values.push(value);
+    }
+
+    fn drop_spent(&mut self) {
+        self.times.drain(..self.spent);
+        self.values.drain(..self.spent);
+        self.begin += self.spent as u64;
+        self.spent = 0;
+    }
+
+    /// Takes out the newest sample.
+    pub(crate) fn pop(&mut self) {
+        if self.is_empty() {
+            return;
+        }
+        self.times.pop();
+        self.values.pop();
+        if self.open >= self.end() {
+            // The cell before begins again; where it was given up in part, with what is left of it.
+            self.open = self.cells.pop_back().map_or(self.begin + self.spent as u64, |cell| cell.begin);
+        }
+    }
+
+    /// Gives up the oldest sample.
+    pub(crate) fn give_up(&mut self) -> Option<Time> {
+        let time = self.first()?;
+        self.spent += 1;
+        let begin = self.begin + self.spent as u64;
+        if self.cells.front().is_some_and(|cell| cell.begin < begin) {
+            self.cells.pop_front();
+        }
+        self.open = self.open.max(begin);
+        Some(time)
+    }
+
+    /// Whether the next sample needs more room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.spent == 0 && self.times.len() == self.times.capacity()
+    }
+
+    /// Returns room that is no longer used.
+    pub(crate) fn shrink(&mut self) {
+        self.drop_spent();
+        self.times.shrink_to(self.times.len() + self.times.len() / 8);
+        self.values.shrink_to(self.values.len() + self.values.len() / 8);
+        self.cells.shrink_to(self.cells.len());
+    }
+
+    /// How many bytes it takes beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        self.times.capacity() * size_of::<Time>()
+            + self.values.capacity() * size_of::<f64>()
+            + self.cells.capacity() * size_of::<Cell>()
+    }
+
+    /// The newest sample that is not later than a time.
+    pub(crate) fn at(&self, time: Time) -> Option<(Time, f64)> {
+        let index = self.until(time).checked_sub(1).filter(|index| *index >= self.spent)?;
+        Some((*self.times.get(index)?, *self.values.get(index)?))
+    }
+
+    /// The samples in `(start, end]`.
+    pub(crate) fn range(&self, start: Time, end: Time) -> Samples<'_> {
+        let to = self.until(end);
+        let from = self.until_near(start, to);
+        Samples { times: &self.times[from..to], values: &self.values[from..to] }
+    }
+
+    /// Sums up the samples in `(start, end]`, with at least so much detail.
+    pub(crate) fn sum_up(&self, start: Time, end: Time, detail: Detail) -> Summary {
+        let to = self.until(end);
+        let from = self.until_near(start, to);
+        let (mut place, to) = (self.begin + from as u64, self.begin + to as u64);
+        // Windows mostly end now, and all cells from there back to their start are needed.
+        let n_later = self.cells.iter().rev().take_while(|cell| cell.end > place).count();
+        let mut summary = Summary::default();
+        for cell in self.cells.range(self.cells.len() - n_later..).take_while(|cell| cell.begin < to) {
+            if place < cell.begin {
+                summary.merge(&Summary::of(self.between(place, cell.begin), detail));
+                place = cell.begin;
+            }
+            if cell.begin == place && cell.end <= to {
+                summary.merge(&cell.summary);
+            } else {
+                summary.merge(&Summary::of(self.between(place, cell.end.min(to)), detail));
+            }
+            place = cell.end.min(to);
+        }
+        summary.merge(&Summary::of(self.between(place, to), detail));
+        summary
+    }
+
+    fn between(&self, from: u64, to: u64) -> Samples<'_> {
+        let index = |place: u64| (place.saturating_sub(self.begin)) as usize;
+        let range = index(from)..index(to.max(from));
+        Samples { times: &self.times[range.clone()], values: &self.values[range] }
+    }
+
+    /// At which index the samples end that are not later than a time.
+    fn until(&self, time: Time) -> usize {
+        // Nearly always the window ends with the newest sample.
+        match self.times.last() {
+            Some(last) if *last > time => self.until_near(time, self.times.len()),
+            _ => self.times.len(),
+        }
+    }
+
+    /// At which index below `end` the samples end that are not later than a time. What is asked for is mostly near the
+    /// end, and samples are mostly as far apart as the last two, so the search begins where that would put it.
+    fn until_near(&self, time: Time, end: usize) -> usize {
+        let times = &self.times[self.spent.min(end)..end];
+        let [.., before, newest] = times else {
+            return end - times.iter().filter(|sample| **sample > time).count();
+        };
+        let (ahead, apart) = (newest.as_micros() - time.as_micros(), newest.as_micros() - before.as_micros());
+        let back = usize::try_from(ahead / apart.max(1)).unwrap_or(0);
+        let guess = (times.len() - 1).saturating_sub(back);
+        // From there in steps that double, until the border lies between two of them.
+        let mut step = 1;
+        let (low, high) = if times[guess] > time {
+            let mut high = guess;
+            loop {
+                let low = high.saturating_sub(step);
+                if low == 0 || times[low] <= time {
+                    break (low, high);
+                }
+                high = low;
+                step *= 2;
+            }
+        } else {
+            let mut low = guess + 1;
+            loop {
+                let high = (low + step).min(times.len());
+                if high == times.len() || times[high] > time {
+                    break (low, high);
+                }
+                low = high + 1;
+                step *= 2;
+            }
+        };
+        self.spent.min(end) + low + times[low..high].partition_point(|sample| *sample <= time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::history::WindowFn;
+
+    fn at(secs: i64) -> Time {
+        Time::from_micros(secs * 1_000_000)
+    }
+
+    #[derive(Clone, Debug)]
+    enum Change {
+        /// After so many seconds.
+        Push(i64, f64),
+        Pop,
+        GiveUp,
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        let value = prop_oneof![(-1000_i32..1000).prop_map(f64::from), -1e6..1e6_f64];
+        prop_oneof![
+            12 => (prop_oneof![8 => 1_i64..40, 1 => 1_i64..2000], value).prop_map(|(wait, value)| Change::Push(wait, value)),
+            1 => Just(Change::Pop),
+            1 => Just(Change::GiveUp),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn windows_sum_up_what_lies_in_them(changes in prop::collection::vec(change(), 1..200), ends in prop::collection::vec(0_i64..8000, 8)) {
+            let (mut series, mut plain, mut now) = (Series::default(), Vec::<(Time, f64)>::new(), 0);
+            for change in changes {
+                match change {
+                    Change::Push(wait, value) => {
+                        now += wait;
+                        series.push(at(now), value);
+                        plain.push((at(now), value));
+                    }
+                    Change::Pop if plain.len() > 1 => {
+                        series.pop();
+                        plain.pop();
+                    }
+                    Change::GiveUp if plain.len() > 1 => {
+                        prop_assert_eq!(series.give_up(), Some(plain.remove(0).0));
+                    }
+                    Change::Pop | Change::GiveUp => {}
+                }
+            }
+            prop_assert_eq!(series.len(), plain.len());
+            for end in ends {
+                for length in [10, 300, 301, 1000, 5000] {
+                    let (start, end) = (at(now - end - length), at(now - end));
+                    let inside: Vec<_> = plain.iter().copied().filter(|(time, _)| *time > start && *time <= end).collect();
+                    prop_assert_eq!(series.range(start, end).iter().collect::<Vec<_>>(), inside.clone());
+                    prop_assert_eq!(series.at(end), plain.iter().rfind(|(time, _)| *time <= end).copied());
+                    let mut expected = Summary::default();
+                    inside.iter().for_each(|(time, value)| expected.add(*time, *value));
+                    let got = series.sum_up(start, end, Detail::Squares);
+                    prop_assert_eq!(got.count(), inside.len());
+                    for function in WindowFn::PLAIN.into_iter().filter(|function| inside.len() >= function.needs()) {
+                        let (Some(got), Some(expected)) =
+                            (got.value(function, (start, end), 0), expected.value(function, (start, end), 0)) else { continue };
+                        prop_assert!((got - expected).abs() <= 1e-6, "{function:?}: {got} is not {expected}");
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn what_never_moves_has_no_deviation(value in -1e6..1e6_f64, distances in prop::collection::vec(1_i64..60, 2..300)) {
+            let (mut series, mut now) = (Series::default(), 0);
+            for distance in distances {
+                now += distance;
+                series.push(at(now), value);
+            }
+            let summary = series.sum_up(at(0), at(now), Detail::Squares);
+            for function in [WindowFn::Stddev, WindowFn::Zscore] {
+                prop_assert_eq!(summary.value(function, (at(0), at(now)), 0), Some(0.0));
+            }
+        }
+
+        #[test]
+        fn sums_do_not_tell_since_when_samples_are_kept(values in prop::collection::vec(-1e6..1e6_f64, 2..300), lost in 0_usize..100) {
+            let mut all = Series::default();
+            values.iter().enumerate().for_each(|(n, value)| all.push(at(10 * n as i64), *value));
+            let lost = lost.min(values.len() - 1);
+            let mut some = Series::default();
+            values.iter().enumerate().skip(lost).for_each(|(n, value)| some.push(at(10 * n as i64), *value));
+            let (start, end) = (at(10 * lost as i64 - 1), at(10 * values.len() as i64));
+            prop_assert_eq!(format!("{:?}", all.sum_up(start, end, Detail::Squares)), format!("{:?}", some.sum_up(start, end, Detail::Squares)));
+        }
+    }
+}
