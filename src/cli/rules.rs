@@ -25,6 +25,9 @@ pub(super) struct RulesArgs {
 #[derive(Debug, Subcommand)]
 enum RulesCommand {
     /// Name the rules with their places and what they judge
+    ///
+    /// The last column says whether a rule's conditions are judged without the interpreter, which is some ten times as
+    /// fast, and if not, what in them prevents it.
     List {
         /// How the list is written
         #[arg(long, value_enum, default_value_t)]
@@ -58,9 +61,10 @@ pub(super) fn run(args: &RulesArgs, project: &ProjectArgs, ui: &mut Ui) -> Resul
                     levels.join(", "),
                     hold(&rule.hold),
                     if rule.judges_time { duration::format(rule.every) } else { String::new() },
+                    rule.not_lowered().map_or_else(|| "yes".to_string(), |why| format!("no: {why}")),
                 ]
             });
-            ui.table(&["NAME", "PLACE", "JUDGES", "LEVELS", "HOLD", "EVERY"], &rows.collect::<Vec<_>>())?;
+            ui.table(&["NAME", "PLACE", "JUDGES", "LEVELS", "HOLD", "EVERY", "LOWERED"], &rows.collect::<Vec<_>>())?;
         }
         Format::Json => {
             let rows: Vec<_> = rules.values().map(|rule| describe(rule)).collect();
@@ -147,5 +151,6 @@ fn describe(rule: &Rule) -> serde_json::Value {
         "every": duration::format(rule.every),
         "notify": rule.notify,
         "runbook": rule.runbook,
+        "not_lowered": rule.not_lowered(),
     })
 }

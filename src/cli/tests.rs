@@ -305,9 +305,9 @@ fn rules_list_tells_what_each_rule_judges() {
     let (code, out, err) = larum(&["rules", "list", "--dir", path(folder.path())]);
     assert_eq!((code, err.as_str()), (ExitCode::SUCCESS, ""));
     insta::assert_snapshot!(out, @r##"
-    NAME       PLACE              JUDGES          LEVELS             HOLD        EVERY
-    cpu_high   rules/host.rhai:2  each host       critical, warning  warning 5m
-    few_hosts  rules/host.rhai:7  host by region  error              0s
+    NAME       PLACE              JUDGES          LEVELS             HOLD        EVERY  LOWERED
+    cpu_high   rules/host.rhai:2  each host       critical, warning  warning 5m         yes
+    few_hosts  rules/host.rhai:7  host by region  error              0s                 no: rules/host.rhai:7: it judges a set
     "##);
     let (_, out, _) = larum(&["rules", "list", "--format", "json", "--dir", path(folder.path())]);
     let list: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -395,6 +395,9 @@ impl Rule {
             LevelSource::Fixed(level) => return Ok(*level),
             LevelSource::Closure(closure) => closure,
         };
+        if let Some(level) = self.level_by_plan(context, closure) {
+            return Ok(level);
+        }
         let (outcome, _) = self.run(context, |run| run.call_level(closure));
         let answer = outcome.map_err(|ended| placed(ended.into_fault("level"), closure))?;
         match answer.as_immutable_string_ref() {

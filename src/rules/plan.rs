@@ -74,6 +74,8 @@ pub(crate) enum Plan {
     And(Box<[Plan]>),
     /// `a || b || c`.
     Or(Box<[Plan]>),
+    /// `if a { b } else { c }`.
+    If(Box<[Plan; 3]>),
 }
 
 /// Why a plan gave no answer.
@@ -134,6 +136,14 @@ impl About<'_> {
         match self.answer(plan)? {
             Answer::Bool(bool) => Ok(bool),
             Answer::Number(_) | Answer::Text(_) => Err(Stopped::Interpret),
+        }
+    }
+
+    /// A text.
+    pub(crate) fn text(&mut self, plan: &Plan) -> Result<Arc<str>, Stopped> {
+        match self.answer(plan)? {
+            Answer::Text(text) => Ok(text),
+            Answer::Number(_) | Answer::Bool(_) => Err(Stopped::Interpret),
         }
     }
 
@@ -215,6 +225,11 @@ impl About<'_> {
                     }
                 }
                 Answer::Bool(true)
+            }
+            Plan::If(parts) => {
+                let [condition, then, otherwise] = &**parts;
+                let holds = self.ask(condition)?;
+                self.answer(if holds { then } else { otherwise })?
             }
             Plan::Or(operands) => {
                 for operand in operands {

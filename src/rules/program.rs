@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::Level;
 
+use super::analyse::lower::Obstacle;
 use super::plan::Plan;
 use super::trace::{Coverage, Watched};
 
@@ -20,8 +21,8 @@ pub(crate) struct Closure {
     pub(crate) line: usize,
     /// Column, from 1.
     pub(crate) column: usize,
-    /// What it comes to without the interpreter, where it is simple enough.
-    pub(crate) plan: Option<Arc<Plan>>,
+    /// What it comes to without the interpreter, or what in it is not simple enough.
+    pub(crate) plan: Result<Arc<Plan>, Obstacle>,
 }
 
 /// Where the level of a rule without levels comes from.

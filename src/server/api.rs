@@ -118,6 +118,8 @@ pub struct RuleDto {
     pub errors: u64,
     /// Its link for people.
     pub runbook: Option<String>,
+    /// What in its conditions needs the interpreter, with its place; null where they are judged without it.
+    pub not_lowered: Option<String>,
 }
 
 /// One alert.

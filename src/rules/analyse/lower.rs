@@ -1,10 +1,12 @@
 //! From a closure's syntax tree to a [`Plan`], where it is simple enough.
 
-use rhai::{ASTFlags, Dynamic, Expr, FnCallExpr, FnPtr, Stmt, Token};
+use std::sync::Arc;
+
+use rhai::{ASTFlags, Dynamic, Expr, FnCallExpr, FnPtr, Position, Stmt, Token};
 
 use super::script::Script;
-use super::tree;
-use crate::history::{Place, Share, Window, WindowFn};
+use super::{Place, tree};
+use crate::history::{Place as FieldPlace, Share, Window, WindowFn};
 use crate::model::duration;
 use crate::rules::host;
 use crate::rules::number::{Arithmetic, Number, number};
@@ -13,21 +15,63 @@ use crate::rules::plan::{Comparison, Plan};
 /// Properties of a subject that are no fields.
 const NO_FIELDS: [&str; 5] = ["name", "kind", "time", "age", "labels"];
 
-/// The plan of a closure over one subject; `None` where it needs the interpreter.
-pub(crate) fn lower(script: &Script, pointer: &FnPtr) -> Option<Plan> {
+/// The plan of a closure over one subject.
+///
+/// # Errors
+/// Where it needs the interpreter: the first expression in it that does.
+pub(crate) fn lower(script: &Script, pointer: &FnPtr) -> Result<Plan, Obstacle> {
+    let whole = |what: &str| Obstacle { place: Place::default(), what: what.into() };
     // A file may have functions of its own under any name, which methods and calls would find first.
     // So may the files that it imports.
-    if !script.imports.is_empty() || script.all_functions().any(|function| !function.is_closure) {
-        return None;
+    if !script.imports.is_empty() {
+        return Err(whole("its file imports others, whose functions could be meant by any call"));
+    }
+    if let Some(function) = script.all_functions().find(|function| !function.is_closure) {
+        return Err(whole(&format!(
+            "its file has functions, such as `{}`, that could be meant by any call",
+            function.name
+        )));
     }
     let captured = pointer.curry();
-    let function = script.function(pointer.fn_name(), captured.len() + 1)?;
-    let (subject, names) = function.params.split_last()?;
+    let function =
+        script.function(pointer.fn_name(), captured.len() + 1).ok_or_else(|| whole("it is not in its file"))?;
+    let (subject, names) = function.params.split_last().ok_or_else(|| whole("it takes nothing"))?;
     let mut statements = Vec::new();
     function.for_statements(&mut |stmt| statements.push(stmt.clone()));
-    let [Stmt::Expr(expr)] = &statements[..] else { return None };
     let values = names.iter().map(|name| name.as_str()).zip(captured).collect();
-    Lowering { subject: subject.as_str(), captured: values }.plan(expr)
+    Lowering { subject: subject.as_str(), captured: values }.body(&statements)
+}
+
+/// Why something needs the interpreter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Obstacle {
+    /// Where, if it is not the whole closure.
+    pub(crate) place: Place,
+    /// What: "it calls `matches`".
+    pub(crate) what: Arc<str>,
+}
+
+impl Obstacle {
+    fn at(position: Position, what: impl Into<Arc<str>>) -> Obstacle {
+        Obstacle { place: position.into(), what: what.into() }
+    }
+}
+
+/// An expression that no plan can say.
+fn obstacle(expr: &Expr) -> Obstacle {
+    let what = match expr {
+        Expr::FnCall(call, _) | Expr::MethodCall(call, _) => format!("it calls `{}`", call.name),
+        Expr::Property(parts, _) => format!("it reads `{}`", parts.2),
+        Expr::Variable(..) => "it uses the whole subject, or a variable that is no number, text or bool".to_string(),
+        Expr::InterpolatedString(..) => "it puts a text together".to_string(),
+        Expr::Array(..) | Expr::Map(..) => "it makes an array or a map".to_string(),
+        Expr::Stmt(..) => "it has a block".to_string(),
+        Expr::Dot(parts, _, _) => return obstacle(&parts.rhs),
+        Expr::Index(..) => "it reads a part of a value".to_string(),
+        Expr::Coalesce(..) => "it uses `??`".to_string(),
+        _ => "it is not made of comparisons, arithmetic, fields and windows".to_string(),
+    };
+    Obstacle::at(expr.start_position(), what)
 }
 
 struct Lowering<'a> {
@@ -36,25 +80,50 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn plan(&self, expr: &Expr) -> Option<Plan> {
-        match expr {
+    /// What a block gives.
+    fn body(&self, statements: &[Stmt]) -> Result<Plan, Obstacle> {
+        match statements {
+            [Stmt::Expr(expr)] => self.plan(expr),
+            [Stmt::If(flow, _)] if !flow.branch.is_empty() => {
+                let parts =
+                    [self.plan(&flow.expr)?, self.body(flow.body.statements())?, self.body(flow.branch.statements())?];
+                Ok(Plan::If(Box::new(parts)))
+            }
+            [Stmt::FnCall(call, position)] => self.operator(call, *position),
+            [first, _, ..] => Err(Obstacle::at(first.position(), "it has several statements")),
+            [other] => Err(Obstacle::at(other.position(), "it has a statement that is no expression")),
+            [] => Err(Obstacle { place: Place::default(), what: "it has an empty block".into() }),
+        }
+    }
+
+    fn plan(&self, expr: &Expr) -> Result<Plan, Obstacle> {
+        let found = match expr {
             Expr::BoolConstant(bool, _) => Some(Plan::Bool(*bool)),
             Expr::IntegerConstant(number, _) => Some(Plan::Number(Number::Whole(*number))),
             Expr::FloatConstant(number, _) => Some(Plan::Number(Number::Fraction(**number))),
             Expr::StringConstant(text, _) => Some(Plan::Text(text.as_str().into())),
-            Expr::Variable(..) => self.constant(variable(expr)?),
+            Expr::Variable(..) => variable(expr).and_then(|name| self.constant(name)),
             Expr::And(parts, _) => Some(Plan::And(self.all(parts)?)),
             Expr::Or(parts, _) => Some(Plan::Or(self.all(parts)?)),
-            Expr::FnCall(call, _) => self.operator(call),
-            Expr::Dot(parts, flags, _) if is_plain(*flags) && self.is_subject(&parts.lhs) => self.member(&parts.rhs),
-            Expr::Index(parts, flags, _) if is_plain(*flags) && self.is_subject(&parts.lhs) => {
-                Some(field_of(tree::text_of(&parts.rhs)?))
+            Expr::FnCall(call, position) => return self.operator(call, *position),
+            Expr::Dot(parts, flags, _) if is_plain(*flags) && self.is_subject(&parts.lhs) => {
+                return self.member(&parts.rhs).ok_or_else(|| obstacle(&parts.rhs));
             }
+            Expr::Dot(parts, _, _) => {
+                // What it is called on may be the subject's own.
+                self.plan(&parts.lhs)?;
+                return Err(obstacle(&parts.rhs));
+            }
+            Expr::Index(parts, flags, _) if is_plain(*flags) && self.is_subject(&parts.lhs) => {
+                tree::text_of(&parts.rhs).map(field_of)
+            }
+            Expr::Stmt(block) => return self.body(block.statements()),
             _ => None,
-        }
+        };
+        found.ok_or_else(|| obstacle(expr))
     }
 
-    fn all(&self, parts: &[Expr]) -> Option<Box<[Plan]>> {
+    fn all(&self, parts: &[Expr]) -> Result<Box<[Plan]>, Obstacle> {
         parts.iter().map(|part| self.plan(part)).collect()
     }
 
@@ -101,7 +170,7 @@ impl Lowering<'_> {
                 self.asked(function, field, window)
             }
             [field, share, window] if call.name == "quantile" => {
-                let Plan::Number(share) = self.plan(share)? else { return None };
+                let Plan::Number(share) = self.plan(share).ok()? else { return None };
                 self.asked(WindowFn::Quantile(Share::new(share.as_f64())?), field, window)
             }
             [field, window, ahead] if call.name == "forecast" => {
@@ -115,7 +184,7 @@ impl Lowering<'_> {
     fn asked(&self, function: WindowFn, field: &Expr, window: &Expr) -> Option<Plan> {
         let (field, window) = (tree::text_of(field)?, self.window(window)?);
         let question = host::window_question(function, field, window).into();
-        Some(Plan::Window { function, field: field.into(), place: Place::default(), window, question })
+        Some(Plan::Window { function, field: field.into(), place: FieldPlace::default(), window, question })
     }
 
     fn window(&self, expr: &Expr) -> Option<Window> {
@@ -141,18 +210,19 @@ impl Lowering<'_> {
         }
     }
 
-    fn operator(&self, call: &FnCallExpr) -> Option<Plan> {
-        let token = call.op_token.as_ref().filter(|_| !call.is_qualified())?;
+    fn operator(&self, call: &FnCallExpr, position: Position) -> Result<Plan, Obstacle> {
+        let unknown = || Obstacle::at(position, format!("it calls `{}`", call.name));
+        let token = call.op_token.as_ref().filter(|_| !call.is_qualified()).ok_or_else(unknown)?;
         match &call.args[..] {
             [of] => match token {
-                Token::Bang => Some(Plan::Not(Box::new(self.plan(of)?))),
-                Token::Minus | Token::UnaryMinus => Some(Plan::Negative(Box::new(self.plan(of)?))),
-                _ => None,
+                Token::Bang => Ok(Plan::Not(Box::new(self.plan(of)?))),
+                Token::Minus | Token::UnaryMinus => Ok(Plan::Negative(Box::new(self.plan(of)?))),
+                _ => Err(unknown()),
             },
             [a, b] => {
-                let operands = || Some(Box::new([self.plan(a)?, self.plan(b)?]));
+                let operands = || Ok(Box::new([self.plan(a)?, self.plan(b)?]));
                 if let Some(comparison) = comparison(token) {
-                    return Some(Plan::Compare(comparison, operands()?));
+                    return Ok(Plan::Compare(comparison, operands()?));
                 }
                 let arithmetic = match token {
                     Token::Plus => Arithmetic::Add,
@@ -161,11 +231,11 @@ impl Lowering<'_> {
                     Token::Divide => Arithmetic::Divide,
                     Token::Modulo => Arithmetic::Remainder,
                     Token::PowerOf => Arithmetic::Power,
-                    _ => return None,
+                    _ => return Err(unknown()),
                 };
-                Some(Plan::Calculate(arithmetic, operands()?))
+                Ok(Plan::Calculate(arithmetic, operands()?))
             }
-            _ => None,
+            _ => Err(unknown()),
         }
     }
 }
@@ -199,7 +269,7 @@ fn is_labels(expr: &Expr) -> bool {
 }
 
 fn field_of(name: &str) -> Plan {
-    Plan::Field(name.into(), Place::default())
+    Plan::Field(name.into(), FieldPlace::default())
 }
 
 /// `name` and `kind` are no labels of `s.labels`.

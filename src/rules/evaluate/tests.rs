@@ -12,6 +12,8 @@ use rhai::{Engine, FnPtr};
 use super::*;
 use crate::history::{Batch, Limits, Source, World};
 use crate::model::{Now, Snapshot, SubjectKey, Time};
+use crate::rules::analyse::Place;
+use crate::rules::analyse::lower::Obstacle;
 use crate::rules::rule::{NoDataPolicy, PerLevel, Repeat, Scope, StepBudget};
 use crate::rules::script;
 
@@ -106,7 +108,8 @@ fn closure(text: &str) -> Closure {
     for captured in pointer.iter_curry_mut() {
         *captured = captured.clone().flatten();
     }
-    Closure { pointer, ast: Arc::new(ast), file: "rules/service.rhai".into(), line: 1, column: 1, plan: None }
+    let plan = Err(Obstacle { place: Place::default(), what: "it is judged by the interpreter here".into() });
+    Closure { pointer, ast: Arc::new(ast), file: "rules/service.rhai".into(), line: 1, column: 1, plan }
 }
 
 fn rule_of(when: Closure) -> Rule {

@@ -9,7 +9,7 @@ use rhai::{Array, Dynamic, FnPtr, Map};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::{ChannelName, Level, duration};
 use crate::rules::analyse::Place;
-use crate::rules::analyse::lower::lower;
+use crate::rules::analyse::lower::{Obstacle, lower};
 use crate::rules::analyse::script::{RuleCall, Script};
 use crate::rules::host::type_name;
 use crate::rules::program::Closure;
@@ -329,6 +329,7 @@ impl<'a> Reader<'a> {
         }
         let written = home.script.closures.get(pointer.fn_name()).copied().unwrap_or(place);
         let plan = lower(&home.script, &pointer).map(Arc::new);
+        let plan = plan.map_err(|obstacle| Obstacle { place: obstacle.place.or(written), ..obstacle });
         let file = home.script.file.clone();
         Some(Closure { pointer, ast: home.ast.clone(), file, line: written.line, column: written.column, plan })
     }

@@ -2,10 +2,11 @@
 
 use super::{About, Scratch, Stopped};
 use crate::history::{SubjectId, World};
-use crate::model::{NoData, Now};
+use crate::model::{Level, NoData, Now};
+use crate::rules::analyse::lower::Obstacle;
 use crate::rules::evaluation::Reads;
 use crate::rules::program::Closure;
-use crate::rules::{Condition, Context, Judgement, Rule, Target, Verdict};
+use crate::rules::{Condition, Context, Judgement, Rule, Scope, Target, Verdict};
 
 /// A verdict that leaves an alert at rest as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +29,14 @@ impl Rule {
         }
         let mut about = About { world, subject, now, reads: Vec::new(), keeps: false, scratch };
         if let Some(takes) = &program.takes {
-            match about.ask(takes.plan.as_ref()?) {
+            match about.ask(takes.plan.as_ref().ok()?) {
                 Ok(true) => {}
                 Ok(false) => return Some(AtRest::Excluded),
                 Err(stopped) => return not_concerned(&stopped),
             }
         }
         for closure in &program.when {
-            match about.ask(closure.plan.as_ref()?) {
+            match about.ask(closure.plan.as_ref().ok()?) {
                 Ok(false) => {}
                 Ok(true) => return None,
                 Err(stopped) => return not_concerned(&stopped),
@@ -75,6 +76,34 @@ impl Rule {
         Some(Judgement { verdict, reads })
     }
 
+    /// What a closure that says the level comes to, where its plan knows.
+    pub(in crate::rules) fn level_by_plan(&self, context: &Context, closure: &Closure) -> Option<Level> {
+        let Target::Subject(subject) = context.target else { return None };
+        let plan = closure.plan.as_ref().ok().filter(|_| self.program.watched.is_none())?;
+        let mut scratch = Scratch::default();
+        let mut about = About {
+            world: &context.world,
+            subject,
+            now: context.now,
+            reads: Vec::new(),
+            keeps: false,
+            scratch: &mut scratch,
+        };
+        about.text(plan).ok()?.parse().ok()
+    }
+
+    /// Why a rule needs the interpreter: its place and what there is. `None` where its conditions are judged by plans.
+    pub fn not_lowered(&self) -> Option<String> {
+        let program = &self.program;
+        if matches!(self.scope, Scope::Over { .. }) {
+            return Some(format!("{}:{}: it judges a set", self.file, self.line));
+        }
+        let closures = program.takes.iter().chain(&program.when).chain(program.clear.iter().flatten());
+        let mut obstacles = closures.filter_map(|closure| Some((&closure.file, closure.plan.as_ref().err()?)));
+        let (file, Obstacle { place, what }) = obstacles.next()?;
+        Some(format!("{file}:{}:{}: {what}", place.line, place.column))
+    }
+
     /// Asks the conditions in their order; none where `where` does not take the subject. Gives what `when` read, once it
     /// has been asked.
     fn verdict_by_plan(
@@ -85,8 +114,8 @@ impl Rule {
     ) -> Result<Option<Reads>, (Stopped, Option<Reads>)> {
         let program = &self.program;
         let ask = |about: &mut About<'_>, closure: &Closure| match &closure.plan {
-            Some(plan) => about.ask(plan),
-            None => Err(Stopped::Interpret),
+            Ok(plan) => about.ask(plan),
+            Err(_) => Err(Stopped::Interpret),
         };
         if let Some(takes) = &program.takes {
             let takes = ask(about, takes).map_err(|stopped| (stopped, None))?;

@@ -109,21 +109,23 @@ fn windows() -> impl Strategy<Value = &'static str> {
 /// An expression that is mostly a number.
 fn number() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
-        4 => prop::sample::select(vec!["s.a", "s.b", "s[\"name\"]", "s.never"]).prop_map(String::from),
-        2 => prop::sample::select(vec!["0", "1", "0.3", "-2.5", "5", "9007199254740993", "limit", "0.0"]).prop_map(String::from),
-        3 => (prop::sample::select(WindowFn::PLAIN.to_vec()), windows())
+        12 => prop::sample::select(vec!["s.a", "s.b", "s[\"name\"]", "s.never"]).prop_map(String::from),
+        6 => prop::sample::select(vec!["0", "1", "0.3", "-2.5", "5", "9007199254740993", "limit", "0.0"]).prop_map(String::from),
+        9 => (prop::sample::select(WindowFn::PLAIN.to_vec()), windows())
             .prop_map(|(function, window)| format!("s.{}(\"a\", {window})", function.as_str())),
-        1 => (prop::sample::select(vec!["0", "1", "0.5", "limit", "-0.5", "2"]), windows())
+        2 => (prop::sample::select(vec!["0", "1", "0.5", "limit", "0.9", "0.25", "0.99", "2"]), windows())
             .prop_map(|(share, window)| format!("s.quantile(\"a\", {share}, {window})")),
-        1 => (windows(), prop::sample::select(vec!["0s", "1h", "90s"]))
+        3 => (windows(), prop::sample::select(vec!["0s", "1h", "90s"]))
             .prop_map(|(window, ahead)| format!("s.forecast(\"a\", {window}, \"{ahead}\")")),
         1 => prop::sample::select(vec!["s.name", "s.labels.region", "label", "\"eu\"", "true", "s.age"]).prop_map(String::from),
     ];
     leaf.prop_recursive(3, 12, 2, |inner| {
         prop_oneof![
-            3 => (inner.clone(), prop::sample::select(vec!["+", "-", "*", "/", "%", "**"]), inner.clone())
+            8 => (inner.clone(), prop::sample::select(vec!["+", "-", "*", "/", "%", "**"]), inner.clone())
                 .prop_map(|(a, operator, b)| format!("({a} {operator} {b})")),
-            1 => inner.prop_map(|a| format!("(-({a}))")),
+            2 => inner.clone().prop_map(|a| format!("(-({a}))")),
+            1 => (inner.clone(), inner.clone(), inner)
+                .prop_map(|(a, b, c)| format!("(if {a} > 0 {{ {b} }} else {{ {c} }})")),
         ]
     })
 }
@@ -153,7 +155,7 @@ fn a_plan_says_what_the_interpreter_says() {
     let takes = prop_oneof![2 => Just("true".to_string()), 1 => condition()];
     let late = prop::sample::select(vec![0_i64, 0, 0, 30, 70]);
     let story = (condition(), condition(), takes, data(), any::<bool>(), prop::bool::weighted(0.1), late);
-    let (n_planned, n_verdicts) = (Cell::new(0), Cell::new(0));
+    let (n_planned, n_lowered, n_verdicts) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let outcome = TestRunner::new(config).run(&story, |(when, clear, takes, data, on, is_gone, late)| {
         let rule = rule(&takes, &when, &clear);
         let context = context(&data, is_gone, late);
@@ -161,12 +163,17 @@ fn a_plan_says_what_the_interpreter_says() {
             TestCaseError::fail(format!("where {takes}\nwhen {when}\nclear {clear}\n{difference}"))
         })?;
         n_planned.set(n_planned.get() + usize::from(planned));
+        n_lowered.set(n_lowered.get() + usize::from(rule.not_lowered().is_none()));
         n_verdicts.set(n_verdicts.get() + 1);
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
     // What is left to the interpreter is an error, mostly: text against a number.
-    assert!(n_planned.get() * 2 > n_verdicts.get(), "{} of {} were planned", n_planned.get(), n_verdicts.get());
+    let (planned, lowered, verdicts) = (n_planned.get(), n_lowered.get(), n_verdicts.get());
+    assert!(
+        planned * 2 > verdicts && lowered * 2 > verdicts,
+        "of {verdicts} {planned} were planned and {lowered} lowered"
+    );
 }
 
 #[test]
@@ -174,7 +181,7 @@ fn what_is_simple_is_lowered_and_what_is_not_is_left_to_the_interpreter() {
     let lowered = |when: &str| {
         load(&format!("let limit = 0.3; rule(\"r\", #{{ on: \"service\", when: {when} }});")).program.when[0]
             .plan
-            .is_some()
+            .is_ok()
     };
     for when in [
         "|s| s.error_rate > limit",
@@ -182,6 +189,8 @@ fn what_is_simple_is_lowered_and_what_is_not_is_left_to_the_interpreter() {
         "|s| (s.x - s.avg(\"x\", \"5m\")) / s.stddev(\"x\", \"5m\") > 3",
         "|s| s.labels.region == \"eu\" && s.status != \"running\" || s.has(\"x\")",
         "|s| s.max(\"x\", today()) > -limit",
+        "|s| if s.x > 1 { true } else if s.x < 0 { false } else { s.y }",
+        "|s| { (if s.x > 1 { s.x } else { 2 }) > 1 }",
     ] {
         assert!(lowered(when), "{when}");
     }
@@ -192,14 +201,15 @@ fn what_is_simple_is_lowered_and_what_is_not_is_left_to_the_interpreter() {
         "|s| s.x > now()",
         "|s| s?.x > 1",
         "|s| s.rate(\"x\", \"soon\") > 1",
-        "|s| if s.x > 1 { true } else { false }",
+        "|s| if s.x > 1 { true }",
+        "|s| { let x = s.x; x > 1 }",
         "|s| s.labels.name == \"x\"",
     ] {
         let text = format!("let limit = 0.3; rule(\"r\", #{{ on: \"service\", when: {when} }});");
         let mut loader = Loader::new("rules", Settings::default(), BTreeMap::new());
         let report = loader.update(Time::EPOCH, Ok(BTreeMap::from([(Arc::from("f.rhai"), Ok(Arc::from(&*text)))])));
         if let Some(rule) = report.rules.rules.values().next() {
-            assert!(rule.program.when[0].plan.is_none(), "{when}");
+            assert!(rule.program.when[0].plan.is_err(), "{when}");
         }
     }
     let imports = "import \"lib\" as lib; rule(\"r\", #{ on: \"x\", when: |s| s.sum(\"x\", lib::today()) > 1 });";
@@ -207,16 +217,16 @@ fn what_is_simple_is_lowered_and_what_is_not_is_left_to_the_interpreter() {
     let texts = texts.map(|(name, text)| (Arc::from(name), Ok(Arc::from(text))));
     let mut loader = Loader::new("rules", Settings::default(), BTreeMap::new());
     let report = loader.update(Time::EPOCH, Ok(BTreeMap::from(texts)));
-    assert!(report.rules.rules["r"].program.when[0].plan.is_none(), "the library's function is meant");
+    assert!(report.rules.rules["r"].program.when[0].plan.is_err(), "the library's function is meant");
     let shadowed = "fn rate(s, f, w) { 7 } rule(\"r\", #{ on: \"service\", when: |s| s.rate(\"x\", \"5m\") > 1 });";
-    assert!(load(shadowed).program.when[0].plan.is_none(), "the file's own function comes first");
+    assert!(load(shadowed).program.when[0].plan.is_err(), "the file's own function comes first");
 }
 
 #[test]
 fn a_planted_fault_is_found() {
     let rule = rule("true", "s.a > limit", "s.a < limit");
     let mut broken = (*rule).clone();
-    broken.program.when[0].plan = Some(Arc::new(Plan::Compare(
+    broken.program.when[0].plan = Ok(Arc::new(Plan::Compare(
         Comparison::GreaterOrEqual,
         Box::new([Plan::Field("a".into(), Place::default()), Plan::Number(Number::Fraction(0.3))]),
     )));
@@ -224,4 +234,44 @@ fn a_planted_fault_is_found() {
     let data = BTreeMap::from([("a", [same.clone(), same.clone(), same.clone(), same.clone(), same])]);
     assert_eq!(compare_ways(&rule, &context(&data, false, 0), true), Ok(true));
     assert!(compare_ways(&broken, &context(&data, false, 0), true).is_err());
+}
+
+#[test]
+fn what_prevents_a_plan_is_named_with_its_place() {
+    for (keys, expected) in [
+        ("on: \"x\", when: |s| s.a > 1", None),
+        ("on: \"x\", when: |s| s.a > 1 && s.name.matches(\"eu.*\")", Some("rules/f.rhai:1:51: it calls `matches`")),
+        ("on: \"x\", when: |s| s.age > 5", Some("rules/f.rhai:1:35: it reads `age`")),
+        ("on: \"x\", when: |s| s.a > now()", Some("rules/f.rhai:1:39: it calls `now`")),
+        (
+            "on: \"x\", when: |s| s.a > 1, clear: |s| { let a = s.a; a < 1 }",
+            Some("rules/f.rhai:1:55: it has several statements"),
+        ),
+        (
+            "on: \"x\", where: |s| `${s.name}` == \"a\", when: |s| s.a > 1",
+            Some("rules/f.rhai:1:34: it puts a text together"),
+        ),
+        ("over: \"x\", when: |g| g.len() > 1", Some("rules/f.rhai:1: it judges a set")),
+    ] {
+        assert_eq!(load(&format!("rule(\"r\", #{{ {keys} }});")).not_lowered().as_deref(), expected, "{keys}");
+    }
+    let functions = "fn high(x) { x > 1 } rule(\"r\", #{ on: \"x\", when: |s| high(s.a) });";
+    let expected = "rules/f.rhai:1:50: its file has functions, such as `high`, that could be meant by any call";
+    assert_eq!(load(functions).not_lowered().as_deref(), Some(expected));
+}
+
+#[test]
+fn a_level_is_judged_as_the_interpreter_judges_it() {
+    let level = r#"|s| if s.a > 5 { "critical" } else if s.a > 1 { "error" } else { s.label }"#;
+    let rule = load(&format!("rule(\"r\", #{{ on: \"service\", when: |s| true, level: {level} }});"));
+    for (a, planned) in [(6.0, Some("critical")), (2.0, Some("error")), (0.0, None)] {
+        let data = BTreeMap::from([("a", [(); 5].map(|()| Some(Value::Number(a))))]);
+        let context = context(&data, false, 0);
+        let crate::rules::program::LevelSource::Closure(closure) = &rule.program.level else {
+            panic!("it is a closure")
+        };
+        let by_plan = rule.level_by_plan(&context, closure);
+        assert_eq!(by_plan.map(|level| level.as_str()), planned);
+        assert_eq!(rule.level(&context).ok(), by_plan);
+    }
 }
