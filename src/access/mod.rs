@@ -9,4 +9,4 @@ mod token;
 
 pub use digest::{BadDigest, Digest};
 pub use failures::{Failures, Limits};
-pub use token::{MIN_SECRET, Scope, Token, Tokens};
+pub use token::{MIN_SECRET, Scope, TOKEN_NAME_HINT, Token, Tokens, is_token_name};

@@ -41,6 +41,15 @@ impl fmt::Display for Scope {
     }
 }
 
+/// What to write as the name of a token.
+pub const TOKEN_NAME_HINT: &str = "write up to 64 letters, digits, `-`, `_` and `.`: it stands in the audit log";
+
+/// Whether a token may be called so.
+pub fn is_token_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !name.is_empty() && name.len() <= 64 && name.chars().all(is_plain)
+}
+
 /// One token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Token {

@@ -104,6 +104,13 @@ pub(super) fn documents(engine: &Engine) -> Vec<PauseDto> {
     engine.pauses().iter().map(document).collect()
 }
 
+/// Which names there are, as a hint.
+fn there_are(word: &str, known: &BTreeSet<String>) -> Option<String> {
+    let named: Vec<&str> = known.iter().take(10).map(String::as_str).collect();
+    let more = if known.len() > named.len() { ", .." } else { "" };
+    (!named.is_empty()).then(|| format!("{word}s are: {}{more}", named.join(", ")))
+}
+
 /// What somebody means by names. All that is wrong with them is told at once, and then nothing is changed.
 fn meant(
     engine: &Engine,
@@ -140,7 +147,8 @@ fn meant(
                         true if known.contains(name) => problems.push(format!("the {word} `{name}` is not paused")),
                         _ => {
                             problems.push(format!("there is no {word} `{name}`"));
-                            hint = hint.or_else(|| did_you_mean(name, known.iter().map(String::as_str)));
+                            let near = || did_you_mean(name, known.iter().map(String::as_str));
+                            hint = hint.or_else(near).or_else(|| there_are(word, known));
                         }
                     }
                 }

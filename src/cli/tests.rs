@@ -300,6 +300,13 @@ fn check_warns_of_alerts_that_nobody_gets_and_of_params_that_nobody_reads() {
 }
 
 #[test]
+fn a_token_has_a_name_that_larum_yaml_takes() {
+    let (code, out, err) = larum(&["token", "new", "a b"]);
+    assert_eq!((code, out.as_str()), (ExitCode::from(2), ""));
+    assert!(err.contains("`a b` is no name of a token") && err.contains("64 letters"), "{err}");
+}
+
+#[test]
 fn rules_list_tells_what_each_rule_judges() {
     let folder = folder(WORKING);
     let (code, out, err) = larum(&["rules", "list", "--dir", path(folder.path())]);

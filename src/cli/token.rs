@@ -5,7 +5,7 @@ use std::io::Read as _;
 use clap::{Args, Subcommand};
 
 use super::{Error, Kind, Ui};
-use crate::access::{Digest, MIN_SECRET};
+use crate::access::{Digest, MIN_SECRET, TOKEN_NAME_HINT, is_token_name};
 use crate::app;
 
 /// No token is longer.
@@ -33,6 +33,10 @@ enum TokenCommand {
 
 pub(super) fn run(args: &TokenArgs, ui: &mut Ui) -> Result<(), Error> {
     match &args.command {
+        TokenCommand::New { name } if !is_token_name(name) => {
+            let message = format!("`{name}` is no name of a token");
+            Err(Error::message(Kind::Usage, message).with_hint(TOKEN_NAME_HINT))
+        }
         TokenCommand::New { name } => {
             let token = app::new_token()?;
             ui.line(&token)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Document, Spanned, Text};
-use crate::access::{Digest, MIN_SECRET, Scope, Token, Tokens};
+use crate::access::{Digest, MIN_SECRET, Scope, TOKEN_NAME_HINT, Token, Tokens, is_token_name};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
 /// `tls`: PEM files, relative to the project folder.
@@ -80,11 +80,9 @@ impl Build<'_> {
     }
 
     fn token(&mut self, raw: RawToken) -> Option<Token> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let name = &raw.name.value;
-        if name.is_empty() || name.len() > 64 || !name.chars().all(is_plain) {
-            let hint = "write up to 64 letters, digits, `-`, `_` and `.`: it stands in the audit log";
-            self.refuse(&raw.name, format!("`{name}` is no name of a token"), hint);
+        if !is_token_name(name) {
+            self.refuse(&raw.name, format!("`{name}` is no name of a token"), TOKEN_NAME_HINT);
         }
         let scopes = self.scopes(&raw);
         let digest = self.digest(&raw)?;

@@ -74,7 +74,10 @@ pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Respo
         Some(text) => match (duration::parse(text), Time::parse_rfc3339(text)) {
             (Ok(length), _) => Some(shared.intake.now().wall() - length),
             (_, Ok(time)) => Some(time),
-            _ => return Err(bad(format!("`since` is `{text}`, which is neither a duration nor a time"))),
+            _ => {
+                let error = bad(format!("`since` is `{text}`, which is neither a duration nor a time"));
+                return Err(error.hint("write how long ago, as `7d`, or a time, as `2026-11-21T10:00:00Z`"));
+            }
         },
     };
     let before = asked.cursor.as_deref().map(str::parse::<i64>).transpose();
