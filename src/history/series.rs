@@ -1,18 +1,21 @@
 //! The number samples of one field, and what stretches of them sum up to.
 //!
-//! Time is cut into cells of [`CELL`], the same for everybody. What the samples of a cell come to is summed up once, when
-//! the next cell begins; a window puts together the sums of the cells that lie inside it and looks at the samples of the
-//! two that it cuts. So a window costs as much as a cell has samples and one addition for each cell, whatever rule asks
-//! for it, and needs no state of its own that an edit or a restart could lose. As cells are cut by time alone, the same
-//! samples give the same sums, to the last digit, whenever they began to be kept.
+//! Time is cut into cells. What the samples of a cell come to is summed up once, when the next cell begins; a window puts
+//! together the sums of the cells that lie inside it and looks at the samples of the two that it cuts. So a window costs as
+//! much as a cell has samples and one addition for each cell, whatever rule asks for it, and needs no state of its own that
+//! an edit or a restart could lose. Where cells end is decided by the times of the two samples on either side alone, so the
+//! same samples give the same sums, to the last digit, whenever they began to be kept.
 
 use std::collections::VecDeque;
 
 use super::summary::{Detail, Summary};
 use crate::model::Time;
 
-/// A cell in microseconds.
-const CELL: i64 = 300_000_000;
+/// How long cells can be, in microseconds: a minute to a day. They end at multiples of their lengths.
+const LENGTHS: [i64; 6] = [60_000_000, 300_000_000, 900_000_000, 3_600_000_000, 4 * 3_600_000_000, 24 * 3_600_000_000];
+
+/// A cell is long enough for this many samples, so that their sum takes less room than they do.
+const SAMPLES: i64 = 16;
 
 /// The number samples of one field in the order of their times. Places count from its very first sample.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +52,12 @@ impl<'a> Samples<'a> {
     }
 }
 
-fn cell_of(time: Time) -> i64 {
-    time.as_micros().div_euclid(CELL)
+/// Whether a cell ends between two samples that follow each other.
+fn ends_between(before: Time, after: Time) -> bool {
+    let (before, after) = (before.as_micros(), after.as_micros());
+    let wanted = after.saturating_sub(before).saturating_mul(SAMPLES);
+    let length = LENGTHS.into_iter().find(|length| *length >= wanted).unwrap_or(24 * 3_600_000_000);
+    before.div_euclid(length) != after.div_euclid(length)
 }
 
 impl Series {
@@ -82,7 +89,7 @@ impl Series {
     /// Adds a sample that is later than all others.
     pub(crate) fn push(&mut self, time: Time, value: f64) {
         if let Some(last) = self.last()
-            && cell_of(last) != cell_of(time)
+            && ends_between(last, time)
         {
             let (begin, end) = (self.open, self.end());
             let summary = Summary::of(self.between(begin, end), Detail::Squares);
@@ -307,6 +314,15 @@ mod tests {
         }
 
         #[test]
+        fn sums_take_less_room_than_their_samples(distance in 1_i64..4000, count in 200_usize..1000) {
+            let mut series = Series::default();
+            (0..count).for_each(|n| series.push(at(distance * n as i64), 1.0));
+            let most = count / (SAMPLES as usize) + 1;
+            prop_assert!(series.cells.len() <= most, "{} cells of {count}", series.cells.len());
+            prop_assert!(series.cells.len() >= count / 1000);
+        }
+
+        #[test]
         fn what_never_moves_has_no_deviation(value in -1e6..1e6_f64, distances in prop::collection::vec(1_i64..60, 2..300)) {
             let (mut series, mut now) = (Series::default(), 0);
             for distance in distances {
@@ -320,13 +336,22 @@ mod tests {
         }
 
         #[test]
-        fn sums_do_not_tell_since_when_samples_are_kept(values in prop::collection::vec(-1e6..1e6_f64, 2..300), lost in 0_usize..100) {
-            let mut all = Series::default();
-            values.iter().enumerate().for_each(|(n, value)| all.push(at(10 * n as i64), *value));
-            let lost = lost.min(values.len() - 1);
-            let mut some = Series::default();
-            values.iter().enumerate().skip(lost).for_each(|(n, value)| some.push(at(10 * n as i64), *value));
-            let (start, end) = (at(10 * lost as i64 - 1), at(10 * values.len() as i64));
+        fn sums_do_not_tell_since_when_samples_are_kept(
+            samples in prop::collection::vec((prop_oneof![20 => 5_i64..15, 4 => 40_i64..80, 1 => 300_i64..4000], -1e6..1e6_f64), 2..400),
+            lost in 0_usize..200,
+        ) {
+            let (mut now, lost) = (0, lost.min(samples.len() - 1));
+            let (mut all, mut some, mut start) = (Series::default(), Series::default(), at(0));
+            for (n, (distance, value)) in samples.into_iter().enumerate() {
+                now += distance;
+                all.push(at(now), value);
+                if n < lost {
+                    start = at(now);
+                } else {
+                    some.push(at(now), value);
+                }
+            }
+            let end = at(now);
             prop_assert_eq!(format!("{:?}", all.sum_up(start, end, Detail::Squares)), format!("{:?}", some.sum_up(start, end, Detail::Squares)));
         }
     }
