@@ -14,6 +14,8 @@ pub(crate) struct Arrivals {
     /// The days of the last week in which one came.
     days: VecDeque<Date>,
     given_up: Option<Time>,
+    /// Up to when they were last given up.
+    horizon: Option<Time>,
 }
 
 impl Arrivals {
@@ -57,6 +59,10 @@ impl Arrivals {
 
     /// Forgets those up to `horizon`, but for the newest.
     pub(crate) fn give_up(&mut self, horizon: Time) {
+        if self.horizon.is_some_and(|last| horizon <= last) {
+            return;
+        }
+        self.horizon = Some(horizon);
         while self.times.len() > 1
             && let Some(first) = self.times.front().copied()
             && first <= horizon

@@ -89,6 +89,8 @@ pub(crate) struct Field {
     held: Option<(Value, Time)>,
     /// The time of the newest sample that is no longer kept.
     given_up: Option<Time>,
+    /// Up to when samples were last given up.
+    horizon: Time,
     /// When the engine started again, where that was later than the field's first sample: days that began before are
     /// not known.
     restarted: Option<Time>,
@@ -126,6 +128,7 @@ impl Field {
             days: Vec::new(),
             held: None,
             given_up: None,
+            horizon: Time::from_micros(i64::MIN),
             restarted: None,
             text_bytes: 0,
         };
@@ -255,6 +258,10 @@ impl Field {
 
     /// Gives up the samples up to `horizon`.
     pub(crate) fn give_up(&mut self, horizon: Time) {
+        if horizon <= self.horizon {
+            return;
+        }
+        self.horizon = horizon;
         while let Some(time) = self.numbers.first()
             && time <= horizon
             && time != self.newest.time

@@ -217,10 +217,10 @@ impl World {
         (subject.stale_from, subject.blind) = (now.time, Duration::ZERO);
         record.observed = snapshot.time;
         let lookback = lookback(source.stale_after);
-        let horizon = snapshot.time - self.kept - lookback;
+        let horizon = whole_minute(snapshot.time - self.kept - lookback);
 
         self.bytes -= record.arrivals.bytes();
-        record.arrivals.give_up(now.time - self.kept - lookback);
+        record.arrivals.give_up(whole_minute(now.time - self.kept - lookback));
         if is_short {
             record.arrivals.make_room();
         }
@@ -254,6 +254,11 @@ impl World {
 
         self.move_to(id, arrived, true);
     }
+}
+
+/// Samples are given up once a minute, as a look at the oldest is a look far away.
+fn whole_minute(time: Time) -> Time {
+    Time::from_micros(time.as_micros().div_euclid(60_000_000) * 60_000_000)
 }
 
 /// Whether a snapshot says again what the subject's newest one said.
