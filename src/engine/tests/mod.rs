@@ -1,6 +1,7 @@
 //! The engine with real rule texts: what cannot be said in a rule test.
 
 mod bounds;
+mod churn;
 mod escalate;
 mod explain;
 mod held;
