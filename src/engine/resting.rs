@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::history::{SubjectId, World};
+use crate::history::{Scratch, SubjectId, World};
 use crate::model::Now;
-use crate::rules::{AtRest, Rule, Scratch};
+use crate::rules::{AtRest, Rule};
 
 use super::state::Standing;
 use super::{Alert, Engine, TargetId};

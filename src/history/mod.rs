@@ -10,6 +10,7 @@ mod arrivals;
 mod batch;
 mod by_time;
 mod calendar;
+mod compensated;
 mod field;
 mod histogram;
 mod index;

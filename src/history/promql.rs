@@ -47,7 +47,7 @@ impl Slope {
 }
 
 /// Seconds from one time to a later one; negative where it is earlier.
-fn seconds(from: Time, to: Time) -> f64 {
+pub(super) fn seconds(from: Time, to: Time) -> f64 {
     to.as_micros().saturating_sub(from.as_micros()) as f64 / 1e6
 }
 

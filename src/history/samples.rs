@@ -5,6 +5,8 @@
 //! around it (Hyndman and Fan's type 7), as PromQL's `quantile_over_time` and numpy do.
 
 use super::WindowFn;
+use super::compensated::Compensated;
+use super::promql::seconds;
 use super::series::Samples;
 use crate::model::Time;
 
@@ -85,25 +87,6 @@ impl Line {
     }
 }
 
-/// A sum with what rounding took from it (Neumaier 1974).
-#[derive(Clone, Copy, Default)]
-struct Compensated {
-    sum: f64,
-    lost: f64,
-}
-
-impl Compensated {
-    fn add(&mut self, value: f64) {
-        let sum = self.sum + value;
-        self.lost += if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
-        self.sum = sum;
-    }
-
-    fn total(self) -> f64 {
-        self.sum + self.lost
-    }
-}
-
 /// The mean in which a sample weighs half as much as one that is a half-life newer.
 fn ewma(samples: Samples<'_>, half_life: f64) -> f64 {
     let Some(newest) = samples.times.last() else { return f64::NAN };
@@ -129,11 +112,6 @@ fn robust_zscore(values: &mut [f64], value: f64) -> f64 {
     };
     // What never moved is no distance away.
     if spread == 0.0 { 0.0 } else { distance / spread }
-}
-
-/// Seconds from one time to another; negative where that is earlier.
-fn seconds(from: Time, to: Time) -> f64 {
-    to.as_micros().saturating_sub(from.as_micros()) as f64 / 1e6
 }
 
 #[cfg(test)]

@@ -11,8 +11,11 @@ use std::collections::VecDeque;
 use super::summary::{Detail, Summary};
 use crate::model::Time;
 
-/// How long cells can be, in microseconds: a minute to a day. They end at multiples of their lengths.
-const LENGTHS: [i64; 6] = [60_000_000, 300_000_000, 900_000_000, 3_600_000_000, 4 * 3_600_000_000, 24 * 3_600_000_000];
+/// The longest cells, in microseconds.
+const DAY: i64 = 24 * 3_600_000_000;
+
+/// How long cells can be. They end at multiples of their lengths.
+const LENGTHS: [i64; 6] = [60_000_000, 300_000_000, 900_000_000, 3_600_000_000, 4 * 3_600_000_000, DAY];
 
 /// A cell is long enough for this many samples, so that their sum takes less room than they do.
 const SAMPLES: i64 = 16;
@@ -56,7 +59,7 @@ impl<'a> Samples<'a> {
 fn ends_between(before: Time, after: Time) -> bool {
     let (before, after) = (before.as_micros(), after.as_micros());
     let wanted = after.saturating_sub(before).saturating_mul(SAMPLES);
-    let length = LENGTHS.into_iter().find(|length| *length >= wanted).unwrap_or(24 * 3_600_000_000);
+    let length = LENGTHS.into_iter().find(|length| *length >= wanted).unwrap_or(DAY);
     before.div_euclid(length) != after.div_euclid(length)
 }
 

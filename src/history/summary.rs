@@ -1,6 +1,7 @@
 //! What all window functions need to know of a stretch of number samples, in constant space.
 
 use super::WindowFn;
+use super::compensated::Compensated;
 use super::promql::Slope;
 use super::series::Samples;
 use crate::model::Time;
@@ -13,8 +14,7 @@ use crate::model::Time;
 #[derive(Clone, Debug)]
 pub(crate) struct Summary {
     count: usize,
-    sum: f64,
-    compensation: f64,
+    sum: Compensated,
     mean: f64,
     squares: f64,
     min: f64,
@@ -29,8 +29,7 @@ impl Default for Summary {
     fn default() -> Summary {
         Summary {
             count: 0,
-            sum: 0.0,
-            compensation: 0.0,
+            sum: Compensated::default(),
             mean: 0.0,
             squares: 0.0,
             min: f64::INFINITY,
@@ -54,34 +53,22 @@ pub(crate) enum Detail {
     Squares,
 }
 
-/// A sum and what rounding took from it.
-fn compensated((sum, compensation): (f64, f64), value: f64) -> (f64, f64) {
-    let next = sum + value;
-    let lost = if sum.abs() >= value.abs() { (sum - next) + value } else { (value - next) + sum };
-    (next, compensation + lost)
-}
-
 /// Additions that do not wait for each other.
 const LANES: usize = 4;
 
-/// The sum of some values and what rounding took from it.
-fn sum(values: &[f64]) -> (f64, f64) {
-    let mut lanes = [(0.0, 0.0); LANES];
+/// The sum of some values.
+fn sum(values: &[f64]) -> Compensated {
+    let mut lanes = [Compensated::default(); LANES];
     let chunks = values.chunks_exact(LANES);
     let left = chunks.remainder();
-    for chunk in chunks {
+    for chunk in chunks.chain([left]) {
         for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane = compensated(*lane, *value);
+            lane.add(*value);
         }
     }
-    for (lane, value) in lanes.iter_mut().zip(left) {
-        *lane = compensated(*lane, *value);
-    }
-    let [first, others @ ..] = lanes;
-    others.into_iter().fold(first, |sum, (other, compensation)| {
-        let (sum, lost) = compensated(sum, other);
-        (sum, lost + compensation)
-    })
+    let [mut sum, others @ ..] = lanes;
+    others.into_iter().for_each(|other| sum.merge(other));
+    sum
 }
 
 /// The sum of the squares of the distances from the mean.
@@ -118,7 +105,7 @@ impl Summary {
             summary.min = if *value < summary.min { *value } else { summary.min };
             summary.max = if *value > summary.max { *value } else { summary.max };
         }
-        (summary.sum, summary.compensation) = sum(values);
+        summary.sum = sum(values);
         summary.mean = summary.mean();
         if !summary.mean.is_finite() {
             let count = summary.count as f64;
@@ -149,8 +136,7 @@ impl Summary {
         let distance = later.mean - self.mean;
         self.squares += later.squares + distance * distance * before * added / (before + added);
         self.count += later.count;
-        (self.sum, self.compensation) = compensated((self.sum, self.compensation), later.sum);
-        self.compensation += later.compensation;
+        self.sum.merge(later.sum);
         let mean = self.mean();
         let all = before + added;
         self.mean = if mean.is_finite() { mean } else { self.mean * (before / all) + later.mean * (added / all) };
@@ -171,7 +157,7 @@ impl Summary {
         }
         self.last = (self.last.0.max(time), value);
         self.count += 1;
-        (self.sum, self.compensation) = compensated((self.sum, self.compensation), value);
+        self.sum.add(value);
         let distance = value - self.mean;
         self.mean += distance / self.count as f64;
         self.squares += distance * (value - self.mean);
@@ -185,13 +171,13 @@ impl Summary {
     }
 
     fn mean(&self) -> f64 {
-        (self.sum + self.compensation) / self.count as f64
+        self.sum.total() / self.count as f64
     }
 
     /// What a function makes of at least as many samples as it needs, in a window from `start` to `end` in which the field's
     /// values of all types changed so often; `None` where it needs the samples themselves.
     pub(crate) fn value(&self, function: WindowFn, (start, end): (Time, Time), changes: usize) -> Option<f64> {
-        let total = self.sum + self.compensation;
+        let total = self.sum.total();
         let mean = || if total.is_finite() { total / self.count as f64 } else { self.mean };
         // The mean of equal values may be another one by its last digit.
         let stddev = || if self.min == self.max { 0.0 } else { (self.squares / self.count as f64).sqrt() };

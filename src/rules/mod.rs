@@ -25,7 +25,7 @@ mod verdict;
 pub use rule::{Context, NoDataPolicy, PerLevel, Repeat, Rule, RuleSet, Scope, StepBudget, Target};
 pub use verdict::{Condition, Fault, Judgement, Verdict};
 
-pub(crate) use plan::{AtRest, Scratch};
+pub(crate) use plan::AtRest;
 
 pub use fields::check_unknown_fields;
 pub use loader::Loader;

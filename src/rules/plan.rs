@@ -10,8 +10,7 @@ pub(crate) use judge::AtRest;
 
 use std::sync::Arc;
 
-pub(crate) use crate::history::Scratch;
-use crate::history::{Place, SubjectId, Window, WindowFn, World};
+use crate::history::{Place, Scratch, SubjectId, Window, WindowFn, World};
 use crate::model::{NoData, Now, Value};
 
 use super::evaluation::{MAX_READS, Reads};
@@ -124,10 +123,15 @@ pub(crate) struct About<'a> {
     pub(crate) scratch: &'a mut Scratch,
 }
 
-impl About<'_> {
-    fn record(&mut self, name: &Arc<str>, value: Value) {
+impl<'a> About<'a> {
+    /// Nothing was asked yet.
+    fn new(world: &'a World, subject: SubjectId, now: Now, keeps: bool, scratch: &'a mut Scratch) -> About<'a> {
+        About { world, subject, now, reads: Vec::new(), keeps, scratch }
+    }
+
+    fn record(&mut self, name: &Arc<str>, value: &Value) {
         if self.keeps && self.reads.len() < MAX_READS && !self.reads.iter().any(|(known, _)| known == name) {
-            self.reads.push((name.clone(), value));
+            self.reads.push((name.clone(), value.clone()));
         }
     }
 
@@ -161,9 +165,7 @@ impl About<'_> {
             Plan::Bool(bool) => Answer::Bool(*bool),
             Plan::Field(field, place) => {
                 let value = self.world.field_at(self.subject, field, place, self.now)?;
-                if self.keeps {
-                    self.record(field, value.clone());
-                }
+                self.record(field, value);
                 value.clone().into()
             }
             Plan::Label(label) => {
@@ -177,12 +179,12 @@ impl About<'_> {
             Plan::Window { function, field, place, window, question } => {
                 let asked = (*function, &**field, *window);
                 let value = self.world.window_seen(self.subject, asked, place, self.now, self.scratch)?;
-                self.record(question, Value::Number(value));
+                self.record(question, &Value::Number(value));
                 Answer::Number(Number::Fraction(value))
             }
             Plan::Has(field) => match self.world.field(self.subject, field, self.now) {
                 Ok(value) => {
-                    self.record(field, value);
+                    self.record(field, &value);
                     Answer::Bool(true)
                 }
                 Err(NoData::FieldMissing { .. } | NoData::NeverHad { .. } | NoData::NotFinite { .. }) => {

@@ -1,7 +1,7 @@
 //! Judging a rule by its plans.
 
-use super::{About, Scratch, Stopped};
-use crate::history::{SubjectId, World};
+use super::{About, Stopped};
+use crate::history::{Scratch, SubjectId, World};
 use crate::model::{Level, NoData, Now};
 use crate::rules::analyse::lower::Obstacle;
 use crate::rules::evaluation::Reads;
@@ -27,7 +27,7 @@ impl Rule {
         if program.watched.is_some() {
             return None;
         }
-        let mut about = About { world, subject, now, reads: Vec::new(), keeps: false, scratch };
+        let mut about = About::new(world, subject, now, false, scratch);
         if let Some(takes) = &program.takes {
             match about.ask(takes.plan.as_ref().ok()?) {
                 Ok(true) => {}
@@ -53,14 +53,7 @@ impl Rule {
             return None;
         }
         let mut scratch = Scratch::default();
-        let mut about = About {
-            world: &context.world,
-            subject,
-            now: context.now,
-            reads: Vec::new(),
-            keeps: true,
-            scratch: &mut scratch,
-        };
+        let mut about = About::new(&context.world, subject, context.now, true, &mut scratch);
         let mut conditions = Vec::with_capacity(program.when.len());
         let (verdict, when_reads) = match self.verdict_by_plan(&mut about, on, &mut conditions) {
             Ok(when_reads) if conditions.is_empty() => (Verdict::Excluded, when_reads),
@@ -81,14 +74,7 @@ impl Rule {
         let Target::Subject(subject) = context.target else { return None };
         let plan = closure.plan.as_ref().ok().filter(|_| self.program.watched.is_none())?;
         let mut scratch = Scratch::default();
-        let mut about = About {
-            world: &context.world,
-            subject,
-            now: context.now,
-            reads: Vec::new(),
-            keeps: false,
-            scratch: &mut scratch,
-        };
+        let mut about = About::new(&context.world, subject, context.now, false, &mut scratch);
         about.text(plan).ok()?.parse().ok()
     }
 
