@@ -124,7 +124,7 @@ impl Services {
         };
         let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
         let snapshots = self.keys.iter().enumerate().map(snapshot).collect();
-        (now(pass), Input::Batch(Batch { source, snapshots, complete: Vec::new() }))
+        (now(pass), Input::Batch(Batch { source, snapshots, complete: Vec::new() }.into()))
     }
 }
 

@@ -80,7 +80,7 @@ impl Intake for Api {
             if self.collectors.is_paused("push") {
                 return Err(PushError::Paused);
             }
-            let receipt = self.engine.try_step(Input::Batch(batch)).await.map_err(|refused| match refused {
+            let receipt = self.engine.try_step(Input::Batch(batch.into())).await.map_err(|refused| match refused {
                 Refused::Busy => PushError::Busy { retry_after: Duration::from_secs(1) },
                 Refused::Stopped(_) => PushError::Stopping,
             })?;

@@ -48,7 +48,7 @@ impl<M: Machine> Sink for ToEngine<M> {
     fn deliver(&self, batch: Batch) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             // While the daemon stops, a pass comes too late for anybody.
-            self.0.step(crate::engine::Input::Batch(batch)).await.ok();
+            self.0.step(crate::engine::Input::Batch(batch.into())).await.ok();
         })
     }
 }

@@ -41,8 +41,19 @@ enum Write {
     Step(Step),
     Record(Record, Option<oneshot::Sender<bool>>),
     Flush(oneshot::Sender<bool>),
-    Trim(Time),
+    Trim(Keep),
     Stop,
+}
+
+/// What is to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Keep {
+    /// What ended since then, by the wall clock.
+    pub(super) ended: Time,
+    /// What came since then, in engine time.
+    pub(super) came: Time,
+    /// Of that, so many bytes at most.
+    pub(super) bytes: u64,
 }
 
 /// The way to the committer.
@@ -77,10 +88,10 @@ impl Writer {
         }
     }
 
-    /// Removes what ended before `before`, little by little.
-    pub(super) fn trim(&self, before: Time) {
+    /// Removes what is no longer to be kept, little by little.
+    pub(super) fn trim(&self, keep: Keep) {
         // As in `step`.
-        self.writes.send(Write::Trim(before)).ok();
+        self.writes.send(Write::Trim(keep)).ok();
     }
 
     /// Lets the committer end after everything that it was given before.
@@ -104,7 +115,7 @@ pub(super) fn run(mut store: Box<dyn Store>, writes: Writes, figures: &Figures, 
     let mut refused: Option<String> = None;
     let mut stop = false;
     // What is to be trimmed, a little between two transactions.
-    let mut trim: Option<Time> = None;
+    let mut trim: Option<Keep> = None;
     while !stop {
         let first = match (unsaved.is_empty(), trim) {
             (true, None) => writes.0.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -132,7 +143,7 @@ pub(super) fn run(mut store: Box<dyn Store>, writes: Writes, figures: &Figures, 
                     waiting.extend(reply);
                 }
                 Write::Flush(reply) => waiting.push(reply),
-                Write::Trim(before) => trim = Some(before),
+                Write::Trim(keep) => trim = Some(keep),
                 Write::Stop => stop = true,
             }
         }
@@ -149,10 +160,11 @@ pub(super) fn run(mut store: Box<dyn Store>, writes: Writes, figures: &Figures, 
         for reply in waiting {
             reply.send(durable).ok();
         }
-        if let Some(before) = trim.filter(|_| durable && !stop) {
-            trim = match store.trim(before) {
+        if let Some(keep) = trim.filter(|_| durable && !stop) {
+            let ended = store.trim(keep.ended);
+            trim = match ended.and_then(|ended| Ok(ended + store.trim_history(keep.came, keep.bytes)?)) {
                 Ok(0) => None,
-                Ok(_) => Some(before),
+                Ok(_) => Some(keep),
                 Err(error) => {
                     tracing::warn!(error = error_chain(&error), "what is older than is kept could not be removed");
                     None
@@ -210,7 +222,7 @@ fn give_up_oldest(unsaved: &mut Vec<Record>, most: usize) -> usize {
                 pieces.extend(step.saved.iter().map(|piece| (piece.key.clone(), piece.clone())));
                 last = Some(step);
             }
-            Record::Audit(_) | Record::Text(_) | Record::TextGone { .. } => kept.push(record),
+            Record::Audit(_) | Record::Sealed(_) | Record::Text(_) | Record::TextGone { .. } => kept.push(record),
             Record::Attempt(_) | Record::Summary(_) | Record::Revived { .. } | Record::Dropped { .. } => {}
         }
     }
@@ -250,6 +262,10 @@ mod tests {
 
         fn trim(&mut self, before: Time) -> Result<usize, Error> {
             self.inner.trim(before)
+        }
+
+        fn trim_history(&mut self, before: Time, bytes: u64) -> Result<usize, Error> {
+            self.inner.trim_history(before, bytes)
         }
 
         fn reader(&self) -> Arc<dyn Reader> {

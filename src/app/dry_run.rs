@@ -81,7 +81,7 @@ async fn run(dry_run: &DryRun<'_>) -> io::Result<(Report, Vec<Diagnostic>)> {
                 bench.set_wall_offset(now.wall_offset);
                 let approached: Result<(), Infallible> = bench.approach(now.time, &mut told, || Ok(()));
                 approached.unwrap_or_else(|never| match never {});
-                bench.feed(Input::Batch(batch), &mut told);
+                bench.feed(Input::Batch(batch.into()), &mut told);
                 if let Some(looks) = missing.get_mut(&name) {
                     *looks -= 1;
                 }

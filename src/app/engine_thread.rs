@@ -159,15 +159,11 @@ pub(super) fn run<M: Machine>(
     followers: &Followers,
 ) {
     let step = |machine: &mut M, input, place, reply| {
-        let followed = match &input {
-            Input::Batch(batch) if followers.is_any() => Some(batch.clone()),
-            _ => None,
-        };
         let started = Instant::now();
         let effects = machine.step(clock.now(), input);
         figures.count_step(&effects, started.elapsed());
-        if let Some(batch) = followed {
-            followers.hand_out(effects.now, batch, &effects.report);
+        if let Some(batch) = effects.batch.as_ref().filter(|_| followers.is_any()) {
+            followers.hand_out(effects.now, batch.clone(), &effects.report);
         }
         writer.step(Step { effects: Arc::new(effects), place, reply });
     };

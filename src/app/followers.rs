@@ -31,7 +31,7 @@ pub(super) struct Followers {
 #[derive(Debug)]
 struct Taken {
     now: Now,
-    batch: Batch,
+    batch: Arc<Batch>,
     /// Which of its snapshots were refused, in order.
     refused: Vec<usize>,
     /// Snapshots that were handed out before it.
@@ -58,7 +58,7 @@ impl Followers {
     }
 
     /// Hands out a batch that was judged, and says what was refused of it.
-    pub(super) fn hand_out(&self, now: Now, batch: Batch, report: &BatchReport) {
+    pub(super) fn hand_out(&self, now: Now, batch: Arc<Batch>, report: &BatchReport) {
         let mut refused: Vec<usize> = report.refused.iter().map(|(index, _)| *index).collect();
         refused.sort_unstable();
         let taken = Taken { now, batch, refused, before: 0 };
@@ -112,7 +112,7 @@ mod tests {
     use crate::history::{Refusal, Source};
     use crate::model::{Labels, Snapshot, SubjectKey, Time};
 
-    fn batch(names: &[&str]) -> Batch {
+    fn batch(names: &[&str]) -> Arc<Batch> {
         let snapshot = |name: &&str| Snapshot {
             subject: SubjectKey::new("s", *name),
             time: Time::EPOCH,
@@ -121,7 +121,7 @@ mod tests {
             gone: false,
         };
         let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
-        Batch { source, snapshots: names.iter().map(snapshot).collect(), complete: Vec::new() }
+        Batch { source, snapshots: names.iter().map(snapshot).collect(), complete: Vec::new() }.into()
     }
 
     fn names(followed: &Followed) -> Vec<&str> {

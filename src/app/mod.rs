@@ -23,6 +23,7 @@ mod engine_thread;
 mod figures;
 mod folder;
 mod followers;
+mod housekeeping;
 mod live;
 pub mod logging;
 mod on_call;
@@ -85,8 +86,6 @@ use tasks::Group;
 /// Rules recurse within their limits; the rest of a step does not.
 const ENGINE_STACK: usize = 8 << 20;
 const COMMITTER_STACK: usize = 1 << 20;
-/// How often what is older than is kept is looked for.
-const TRIM_EVERY: Duration = Duration::from_secs(600);
 /// How long requests that have begun may take after the stop.
 const DRAIN_REQUESTS: Duration = Duration::from_secs(1);
 /// How long attempts that have begun may take after the stop.
@@ -359,14 +358,25 @@ impl App {
             loaded,
             alerting,
         });
+        control.start("housekeeping", Policy::Restart, {
+            let house = housekeeping::House {
+                store: reader.clone(),
+                writer: writer.clone(),
+                clock: clock.clone(),
+                figures: figures.clone(),
+                retention: config.alerts.retention.0,
+                history: config.history,
+            };
+            move |stop| {
+                let house = house.clone();
+                async move { house.keep(&stop).await }
+            }
+        });
         control.start("own state", Policy::Restart, {
             let (engine, clock, figures, problems, deliveries) =
                 (engine.clone(), clock.clone(), figures.clone(), problems.clone(), deliveries.clone());
-            let (writer, retention) = (writer.clone(), config.alerts.retention.0);
             move |_stop| {
                 let watched = Watched {
-                    writer: writer.clone(),
-                    retention,
                     engine: engine.clone(),
                     clock: clock.clone(),
                     figures: figures.clone(),
@@ -487,9 +497,6 @@ impl App {
 
 /// What the snapshots of kind `larum` are made of.
 struct Watched {
-    writer: Writer,
-    /// For how long alerts that ended are remembered.
-    retention: Duration,
     engine: Handle<Engine>,
     clock: Clock,
     figures: Arc<Figures>,
@@ -500,16 +507,9 @@ struct Watched {
 impl Watched {
     /// Makes them, from time to time and whenever the problems change.
     async fn run(&self, changed: &Notify, stop: &tokio_util::sync::CancellationToken) -> anyhow::Result<()> {
-        let mut trimmed: Option<Instant> = None;
         loop {
-            if trimmed.is_none_or(|trimmed| trimmed.elapsed() >= TRIM_EVERY) {
-                trimmed = Some(Instant::now());
-                // A wall clock that jumped ahead must not remove what it makes look old.
-                let now = self.clock.now();
-                self.writer.trim(now.time.min(now.wall()) - self.retention);
-            }
             let state = self.state().await?;
-            self.engine.step(Input::Batch(state.batch(self.clock.now()))).await?;
+            self.engine.step(Input::Batch(state.batch(self.clock.now()).into())).await?;
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = changed.notified() => {}

@@ -14,6 +14,7 @@ mod dry_run;
 mod error;
 mod init;
 mod man;
+mod origin;
 mod outbox;
 mod pause;
 mod record;

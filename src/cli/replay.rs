@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
+use super::origin::Origin;
 use super::{Error, Kind, ProjectArgs, Ui, load};
 use crate::diagnostic::{self, Severity};
 use crate::lab::Project;
 use crate::lab::replay::against::against;
-use crate::lab::replay::{Bound, Happening, Options, Recording, Summary, replay, revision, span_of};
+use crate::lab::replay::{Bound, Happening, Options, Recording, Summary, replay, revision};
 use crate::model::{Time, duration};
 use document::Document;
 use page::{Page, clock};
@@ -28,7 +29,8 @@ const MAX_BAD_LINES: usize = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// The recording: snapshots as JSON Lines, gzip or not; `-` is standard input. `larum record` makes one
+    /// A recording: snapshots as JSON Lines, gzip or not; `-` is standard input. `larum record` makes one. Without it, what
+    /// the daemon of the project folder stored is replayed
     file: Option<PathBuf>,
     /// Let rules judge from here on; what came before only fills history. A time, a date, a time of day (`09:30`: the
     /// last one within the recording, in the time zone of larum.yaml), or how long before its end: `24h`
@@ -67,20 +69,17 @@ enum ReplayFormat {
 }
 
 pub(super) fn run(args: &ReplayArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<(), Error> {
-    let Some(file) = args.file.as_deref() else {
-        let message = "a replay needs a recording: the history that the daemon stores cannot be replayed yet";
-        let hint = "`larum record day.jsonl.gz` makes one of what comes now; then `larum replay day.jsonl.gz`";
-        return Err(Error::message(Kind::Usage, message).with_hint(hint));
-    };
     let folder = &project.dir;
-    let (_, project) = load(project, ui)?;
-    let options = options(args, file, &project)?;
+    let (files, loaded) = load(project, ui)?;
+    let origin = Origin::of(args.file.as_deref(), &files, project)?;
+    let project = loaded;
+    let options = options(args, &origin, &project)?;
     let old = args.against.as_ref().map(|old| load_old(old, folder, ui)).transpose()?;
-    let recording = open(file)?;
+    let recording = origin.open(options.from, options.until, &project)?;
     if let Some(old) = old {
-        return compare(args, file, recording, &old, &project, &options, ui);
+        return compare(args, &origin, recording, &old, &project, &options, ui);
     }
-    let name = file.display().to_string();
+    let name = origin.name();
     let began = Instant::now();
     let progress = Progress::of(&recording, ui.is_watched() && !args.quiet && args.format == ReplayFormat::Text);
     let mut page = Page::new(ui, progress, &name);
@@ -98,8 +97,8 @@ pub(super) fn run(args: &ReplayArgs, project: &ProjectArgs, ui: &mut Ui) -> Resu
         (Happening::Event { .. }, ReplayFormat::Text | ReplayFormat::Jsonl) => Ok(()),
     });
     page.close()?;
-    let summary = replayed.map_err(|error| broke_off(file, error))?;
-    match not_judged(&summary, &options, &name, &zone) {
+    let summary = replayed.map_err(|error| broke_off(&origin, error))?;
+    match not_judged(&summary, &options, &origin, &zone) {
         Some(NotJudged::Nothing(error)) => return Err(error),
         Some(NotJudged::Elsewhere(why)) => ui.note(format_args!("{why}: nothing was judged")),
         None => {}
@@ -114,14 +113,14 @@ pub(super) fn run(args: &ReplayArgs, project: &ProjectArgs, ui: &mut Ui) -> Resu
 /// Replays over two projects, and tells what differs.
 fn compare(
     args: &ReplayArgs,
-    file: &Path,
+    origin: &Origin,
     recording: Recording,
     old: &Project,
     new: &Project,
     options: &Options,
     ui: &mut Ui,
 ) -> Result<(), Error> {
-    let (name, zone) = (file.display().to_string(), &new.settings.zone);
+    let (name, zone) = (origin.name(), &new.settings.zone);
     let progress = Progress::of(&recording, ui.is_watched() && !args.quiet && args.format == ReplayFormat::Text);
     let mut page = Page::new(ui, progress, &name);
     let compared = against(recording, old, new, options, &mut |happening| match happening {
@@ -131,9 +130,9 @@ fn compare(
         Happening::Event { .. } | Happening::Sent(_) => Ok(()),
     });
     page.close()?;
-    let comparison = compared.map_err(|error| broke_off(file, error))?;
+    let comparison = compared.map_err(|error| broke_off(origin, error))?;
     // That nothing differs where nothing was judged would say that the edit is harmless.
-    match not_judged(&comparison.new, options, &name, zone) {
+    match not_judged(&comparison.new, options, origin, zone) {
         Some(NotJudged::Nothing(error)) => return Err(error),
         Some(NotJudged::Elsewhere(why)) => {
             let message = format!("{why}: nothing was judged on either side, so nothing could be compared");
@@ -186,14 +185,14 @@ fn load_old(old: &str, folder: &Path, ui: &mut Ui) -> Result<Project, Error> {
 }
 
 /// What the arguments come to. The span of the recording is looked up where a time is found from it.
-fn options(args: &ReplayArgs, file: &Path, project: &Project) -> Result<Options, Error> {
+fn options(args: &ReplayArgs, origin: &Origin, project: &Project) -> Result<Options, Error> {
     let zone = &project.settings.zone;
     let mut known: Option<(Time, Time)> = None;
     let mut span = || -> Result<(Time, Time), Error> {
         if let Some(span) = known {
             return Ok(span);
         }
-        let span = span_of_file(file, project)?;
+        let span = origin.span(project)?;
         Ok(*known.insert(span))
     };
     let from = args.from.as_ref().map(|from| from.resolve(zone, &mut span)).transpose()?;
@@ -212,37 +211,8 @@ fn options(args: &ReplayArgs, file: &Path, project: &Project) -> Result<Options,
     Ok(Options { stale_after: args.stale_after, from, until, words })
 }
 
-/// The times of a recording's first and last snapshot, from which durations and times of day are found.
-pub(super) fn span_of_file(file: &Path, project: &Project) -> Result<(Time, Time), Error> {
-    if is_piped(file) {
-        let message = "a duration or a time of day is found from the end of the recording, which a pipe does not tell before it ends";
-        return Err(Error::message(Kind::Usage, message).with_hint("give a time, or write the recording to a file"));
-    }
-    let span = span_of(file, project.limits).map_err(|error| cannot_read(file, error))?;
-    span.ok_or_else(|| {
-        let message = format!("no line at the end of `{}` is a snapshot with a time", file.display());
-        Error::message(Kind::Failure, message).with_hint("give a whole time instead")
-    })
-}
-
-fn is_piped(file: &Path) -> bool {
-    file.as_os_str() == "-" || std::fs::metadata(file).is_ok_and(|metadata| !metadata.is_file())
-}
-
-/// Opens a recording; `-` is standard input.
-pub(super) fn open(file: &Path) -> Result<Recording, Error> {
-    match file.to_str() {
-        Some("-") => Ok(Recording::of(io::stdin())),
-        _ => Recording::open(file).map_err(|error| cannot_read(file, error)),
-    }
-}
-
-fn cannot_read(file: &Path, error: io::Error) -> Error {
-    Error::new(Kind::Failure, anyhow::Error::new(error).context(format!("cannot read `{}`", file.display())))
-}
-
-fn broke_off(file: &Path, error: io::Error) -> Error {
-    let error = anyhow::Error::new(error).context(format!("the replay of `{}` broke off", file.display()));
+fn broke_off(origin: &Origin, error: io::Error) -> Error {
+    let error = anyhow::Error::new(error).context(format!("the replay of {} broke off", origin.quoted()));
     Error::new(Kind::Failure, error)
 }
 
@@ -254,7 +224,8 @@ enum NotJudged {
     Elsewhere(String),
 }
 
-fn not_judged(summary: &Summary, options: &Options, name: &str, zone: &TimeZone) -> Option<NotJudged> {
+fn not_judged(summary: &Summary, options: &Options, origin: &Origin, zone: &TimeZone) -> Option<NotJudged> {
+    let name = origin.name();
     match (summary.span, summary.judged_from) {
         (None, _) if summary.lines > summary.bad_lines => {
             let until = options.until.map(|until| format!(" ({})", clock(until, zone))).unwrap_or_default();
@@ -262,8 +233,8 @@ fn not_judged(summary: &Summary, options: &Options, name: &str, zone: &TimeZone)
         }
         (None, _) => {
             let message = match summary.lines {
-                0 => format!("`{name}` is empty: there is nothing to replay"),
-                _ => format!("no line of `{name}` is a snapshot"),
+                0 => format!("{} is empty: there is nothing to replay", origin.quoted()),
+                _ => format!("no line of {} is a snapshot", origin.quoted()),
             };
             let hint = "a recording has one JSON object a line, with `time`, `kind`, `name` and `fields`";
             Some(NotJudged::Nothing(Error::message(Kind::Failure, message).with_hint(hint)))

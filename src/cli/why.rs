@@ -1,7 +1,7 @@
 //! `larum why`: why a rule fires on something, or not.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anstyle::Style;
@@ -9,7 +9,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::daemon::{ClientArgs, Daemon};
-use super::replay::{open, span_of_file};
+use super::origin::Origin;
 use super::{Error, Format, Kind, ProjectArgs, Ui, load};
 use crate::config::Project;
 use crate::diagnostic::Colour;
@@ -25,6 +25,7 @@ const STALE_AFTER: Duration = Duration::from_secs(300);
 #[command(after_help = "Examples:
   larum why high_error_rate                     all services of the rule, the nearest to firing first
   larum why high_error_rate shop-api            one of them, by the running daemon
+  larum why high_error_rate shop-api --at 10:00 as it was then, from what the daemon stored
   larum why high_error_rate shop-api --recording day.jsonl --at 2026-11-21T10:00:00Z")]
 pub(super) struct WhyArgs {
     /// The rule
@@ -36,9 +37,9 @@ pub(super) struct WhyArgs {
     /// Explain what these snapshots come to, instead of asking a running daemon; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     recording: Option<PathBuf>,
-    /// At this time of the recording (default: its end): a time, `2026-11-21 10:00` on the project's clock, `10:00` (the
-    /// last one within it), or how long before the end: `90m`
-    #[arg(long, value_name = "TIME")]
+    /// At this time of the recording (default: its end), or of what the daemon of the project folder stored: a time,
+    /// `2026-11-21 10:00` on the project's clock, `10:00` (the last one within it), or how long before the end: `90m`
+    #[arg(long, value_name = "TIME", conflicts_with = "url")]
     at: Option<Bound>,
     /// After how long without a snapshot a subject is stale, where the recording does not say it (default: 5m)
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
@@ -58,23 +59,23 @@ pub(super) fn run(args: &WhyArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<
             return Err(Error::message(Kind::Usage, message).with_hint(hint));
         }
     }
-    match &args.recording {
-        Some(recording) => {
-            let (document, zone) = replayed(args, recording, project, ui)?;
+    match (&args.recording, &args.at) {
+        (Some(_), _) | (None, Some(_)) => {
+            if args.recording.is_none() && args.stale_after.is_some() {
+                let message = "`--stale-after` is about a recording: what the daemon stored says it of each subject";
+                return Err(Error::message(Kind::Usage, message).with_hint("leave it out, or add `--recording FILE`"));
+            }
+            let (document, zone) = replayed(args, project, ui)?;
             match args.format {
                 Format::Json => Ok(ui.line(serde_json::to_string(&document).map_err(io::Error::from)?)?),
                 Format::Text => show(&document, &zone, ui),
             }
         }
-        None if args.stale_after.is_some() => {
+        (None, None) if args.stale_after.is_some() => {
             let message = "`--stale-after` is about a recording: a running daemon knows it of each collector";
             Err(Error::message(Kind::Usage, message).with_hint("leave it out, or add `--recording FILE`"))
         }
-        None if args.at.is_some() => {
-            let message = "a running daemon explains the present alone";
-            Err(Error::message(Kind::Usage, message).with_hint("for the past, add `--recording FILE`"))
-        }
-        None => ask(args, project, ui),
+        (None, None) => ask(args, project, ui),
     }
 }
 
@@ -116,12 +117,14 @@ pub(super) fn painted(line: &str, is_heading: bool, colour: Colour) -> String {
     }
 }
 
-/// What the rules of the project folder say of a recording.
-fn replayed(args: &WhyArgs, file: &Path, project: &ProjectArgs, ui: &mut Ui) -> Result<(WhyDto, TimeZone), Error> {
-    let (_, project) = load(project, ui)?;
+/// What the rules of the project folder say of a recording, or of what was stored.
+fn replayed(args: &WhyArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<(WhyDto, TimeZone), Error> {
+    let (files, loaded) = load(project, ui)?;
+    let origin = Origin::of(args.recording.as_deref(), &files, project)?;
+    let project = loaded;
     let zone = project.settings.zone.clone();
-    let until = args.at.as_ref().map(|at| at.resolve(&zone, || span_of_file(file, &project))).transpose()?;
-    let recording = open(file)?;
+    let until = args.at.as_ref().map(|at| at.resolve(&zone, || origin.span(&project))).transpose()?;
+    let recording = origin.open(until, until, &project)?;
     let stale_after = args.stale_after.unwrap_or(STALE_AFTER);
     let options = Options { stale_after, from: None, until, words: false };
     let past = of_recording(recording, &project, &options, &args.rule, args.subject.as_deref());

@@ -24,7 +24,7 @@ use crate::routing::{Active, Equal, Grouping, Inhibition, Matchers, Route, Routi
 use crate::rules::{self, Params};
 
 /// Keys of DESIGN that this version does not have.
-const LATER: &[&str] = &["disk", "metrics"];
+const LATER: &[&str] = &["metrics"];
 
 /// The settings of a project folder. [`Config::parse`] of an empty text is what a missing larum.yaml means.
 #[derive(Clone, Debug, PartialEq)]
@@ -323,6 +323,10 @@ impl Check<'_> {
         }
         if raw.history.memory.value.0 < Duration::from_secs(60) {
             self.refuse(&raw.history.memory, "`memory` must be at least 1m", "rules look back over it: write `24h`");
+        }
+        if let Some(disk) = raw.history.disk.as_ref().filter(|disk| disk.value.0 < raw.history.memory.value.0) {
+            let hint = "after a restart, memory is filled from the disk: write `7d`";
+            self.refuse(disk, "`disk` must be at least as long as `memory`", hint);
         }
         let collectors = match raw.collectors {
             Some(entries) => collectors::build(self.document, entries, defaults.every, self.problems),

@@ -173,12 +173,20 @@ pub struct History {
     pub memory: Duration,
     /// Bytes of all samples together.
     pub memory_limit: usize,
+    /// What came is kept on the disk for this long: at least as long as in memory, which is filled from there at a start.
+    pub disk: Duration,
+    /// Bytes of it.
+    pub disk_limit: usize,
 }
+
+/// What is kept on the disk where nothing else is said.
+const DISK: Duration = Duration::from_secs(7 * 24 * 3600);
+const DISK_LIMIT: usize = 4 << 30;
 
 impl Default for History {
     fn default() -> History {
         let limits = crate::history::Limits::default();
-        History { memory: limits.memory, memory_limit: limits.memory_limit }
+        History { memory: limits.memory, memory_limit: limits.memory_limit, disk: DISK, disk_limit: DISK_LIMIT }
     }
 }
 
@@ -188,18 +196,27 @@ impl Default for History {
 pub(super) struct RawHistory {
     pub(super) memory: super::Spanned<Period>,
     memory_limit: Size,
+    pub(super) disk: Option<super::Spanned<Period>>,
+    disk_limit: Size,
 }
 
 impl Default for RawHistory {
     fn default() -> RawHistory {
-        let History { memory, memory_limit } = History::default();
-        RawHistory { memory: super::Spanned::nowhere(Period(memory)), memory_limit: Size(memory_limit) }
+        let History { memory, memory_limit, disk: _, disk_limit } = History::default();
+        RawHistory {
+            memory: super::Spanned::nowhere(Period(memory)),
+            memory_limit: Size(memory_limit),
+            disk: None,
+            disk_limit: Size(disk_limit),
+        }
     }
 }
 
 impl RawHistory {
     pub(super) fn build(&self) -> History {
-        History { memory: self.memory.value.0, memory_limit: self.memory_limit.0 }
+        let memory = self.memory.value.0;
+        let disk = self.disk.as_ref().map_or(DISK.max(memory), |disk| disk.value.0);
+        History { memory, memory_limit: self.memory_limit.0, disk, disk_limit: self.disk_limit.0 }
     }
 }
 

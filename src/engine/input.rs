@@ -17,7 +17,7 @@ use super::pause::Paused;
 #[derive(Clone, Debug)]
 pub enum Input {
     /// Snapshots: a push, or one pass of a collector.
-    Batch(Batch),
+    Batch(Arc<Batch>),
     /// Nothing but the time: a deadline has come.
     Tick,
     /// The rules that are in force from now on.
@@ -226,7 +226,9 @@ pub struct Effects {
     pub evaluations: u64,
     /// Lines that scripts printed, with their rule's name.
     pub prints: Vec<(RuleName, String)>,
-    /// What became of a batch.
+    /// The batch that was taken, where it was one.
+    pub batch: Option<Arc<Batch>>,
+    /// What became of it.
     pub report: BatchReport,
 }
 
@@ -261,6 +263,7 @@ impl Effects {
             quarantined: Vec::new(),
             evaluations: 0,
             prints: Vec::new(),
+            batch: None,
             report: BatchReport::default(),
         }
     }

@@ -145,8 +145,9 @@ impl Engine {
         Arc::make_mut(&mut self.world)
     }
 
-    fn take(&mut self, now: Now, batch: Batch, effects: &mut Effects) {
-        let report = self.world_mut().ingest(now, batch);
+    fn take(&mut self, now: Now, batch: Arc<Batch>, effects: &mut Effects) {
+        let report = self.world_mut().ingest(now, &batch);
+        effects.batch = Some(batch);
         for id in report.judged.iter().chain(&report.gone) {
             self.touch_subject(*id);
         }

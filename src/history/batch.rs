@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SubjectId;
-use crate::model::{Snapshot, Time};
+use crate::model::{Snapshot, SubjectKey, Time};
 
 /// How far ahead of engine time a snapshot's time may be: clocks differ by that much without anybody's fault.
 pub(crate) const MAX_AHEAD: Duration = Duration::from_secs(30);
@@ -80,6 +80,8 @@ pub struct BatchReport {
     pub judged: Vec<SubjectId>,
     /// Subjects that are gone with this batch, in the order of their keys.
     pub gone: Vec<SubjectId>,
+    /// The keys of those among them that the batch lacks, though it names everything that exists.
+    pub missing: Vec<SubjectKey>,
     /// How many snapshots were taken.
     pub taken: usize,
     /// How many were equal to what was known.

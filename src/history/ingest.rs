@@ -29,41 +29,40 @@ impl World {
     /// Several snapshots of one subject are recorded in the order of their times, whatever their order in the batch, and
     /// the subject is judged once. A subject that is stale and whose clock went back is taken up anew: samples that would
     /// come after the new ones are given up.
-    pub fn ingest(&mut self, now: Now, batch: Batch) -> BatchReport {
+    pub fn ingest(&mut self, now: Now, batch: &Batch) -> BatchReport {
         let Batch { source, snapshots, complete } = batch;
         let mut report = BatchReport::default();
         if self.paused_since(&source.name).is_some() {
-            let refusal = Refusal::Paused { source_name: source.name };
+            let refusal = Refusal::Paused { source_name: source.name.clone() };
             report.refused = (0..snapshots.len()).map(|index| (index, refusal.clone())).collect();
             return report;
         }
-        let mut snapshots: Vec<(usize, Snapshot)> = snapshots.into_iter().enumerate().collect();
+        let mut snapshots: Vec<(usize, &Snapshot)> = snapshots.iter().enumerate().collect();
         // Collectors mostly tell of the same subjects in the same order.
-        let order = |(_, a): &(usize, Snapshot), (_, b): &(usize, Snapshot)| {
+        let order = |(_, a): &(usize, &Snapshot), (_, b): &(usize, &Snapshot)| {
             a.subject.cmp(&b.subject).then(a.time.cmp(&b.time))
         };
         if !snapshots.is_sorted_by(|a, b| order(a, b).is_le()) {
             snapshots.sort_by(order);
         }
         let mut named = BTreeSet::new();
-        let mut snapshots = snapshots.into_iter().peekable();
-        let mut of_subject = Vec::new();
-        while let Some(first) = snapshots.next() {
-            let key = first.1.subject.clone();
-            of_subject.push(first);
-            while let Some(next) = snapshots.next_if(|(_, next)| next.subject == key) {
-                of_subject.push(next);
-            }
-            let id = self.ingest_subject(now, &source, &key, of_subject.drain(..), &mut report);
+        for of_subject in snapshots.chunk_by(|(_, a), (_, b)| a.subject == b.subject) {
+            let Some((_, first)) = of_subject.first() else { continue };
+            let id = self.ingest_subject(now, source, &first.subject, of_subject, &mut report);
             if !complete.is_empty() {
                 named.extend(id);
             }
         }
-        for kind in &complete {
+        for kind in complete {
             let Some(members) = self.kinds.get(kind) else { continue };
             let missing: Vec<SubjectId> =
                 members.of_source(&source.name).filter(|member| !named.contains(member)).collect();
-            report.gone.extend(missing.into_iter().filter(|member| self.leave(*member)));
+            for member in missing {
+                if self.leave(member) {
+                    report.gone.push(member);
+                    report.missing.extend(self.subject(member).map(|subject| subject.key.clone()));
+                }
+            }
         }
         self.sort_by_key(&mut report.gone);
         let table = &self.table;
@@ -80,19 +79,18 @@ impl World {
         now: Now,
         source: &Source,
         key: &SubjectKey,
-        snapshots: std::vec::Drain<'_, (usize, Snapshot)>,
+        snapshots: &[(usize, &Snapshot)],
         report: &mut BatchReport,
     ) -> Option<SubjectId> {
         let mut id = self.find(&key.kind, &key.name);
         let known = id.and_then(|id| self.subject(id));
         if let Some(owner) = known.map(|subject| &subject.source).filter(|owner| ***owner != *source.name).cloned() {
             let refusal = Refusal::OtherSource { owner };
-            report.refused.extend(snapshots.map(|(index, _)| (index, refusal.clone())));
+            report.refused.extend(snapshots.iter().map(|(index, _)| (*index, refusal.clone())));
             return id;
         }
         let latest = now.time + MAX_AHEAD;
-        let newest_here =
-            || snapshots.as_slice().iter().map(|(_, snapshot)| snapshot.time).filter(|time| *time <= latest).max();
+        let newest_here = || snapshots.iter().map(|(_, snapshot)| snapshot.time).filter(|time| *time <= latest).max();
         let mut clock_went_back = known.is_some_and(|subject| {
             subject.stale_at() <= now.time && newest_here().is_some_and(|here| here < subject.time)
         });
@@ -115,7 +113,7 @@ impl World {
                     }
                     report.taken += usize::from(!matches!(outcome, Outcome::Duplicate));
                 }
-                Err(refusal) => report.refused.push((index, refusal)),
+                Err(refusal) => report.refused.push((*index, refusal)),
             }
         }
         report.judged.extend(id.filter(|_| judged));
@@ -128,20 +126,20 @@ impl World {
         now: Now,
         source: &Source,
         id: &mut Option<SubjectId>,
-        snapshot: Snapshot,
+        snapshot: &Snapshot,
     ) -> Result<Outcome, Refusal> {
         if let Some(id) = *id {
             if snapshot.gone {
                 return Ok(self.say_gone(now, id, snapshot.time));
             }
-            if self.table.get(id).is_some_and(|record| repeats(record, &snapshot)) {
+            if self.table.get(id).is_some_and(|record| repeats(record, snapshot)) {
                 return Ok(Outcome::Duplicate);
             }
         } else if snapshot.gone {
             return Ok(Outcome::StillGone);
         }
-        self.check_room(now, *id, &snapshot)?;
-        let id = *id.get_or_insert_with(|| self.add_subject(now, source, &snapshot));
+        self.check_room(now, *id, snapshot)?;
+        let id = *id.get_or_insert_with(|| self.add_subject(now, source, snapshot));
         self.record(now, source, id, snapshot);
         Ok(Outcome::Taken)
     }
@@ -196,7 +194,7 @@ impl World {
     }
 
     /// Records a snapshot of a known subject as its newest one.
-    fn record(&mut self, now: Now, source: &Source, id: SubjectId, snapshot: Snapshot) {
+    fn record(&mut self, now: Now, source: &Source, id: SubjectId, snapshot: &Snapshot) {
         let day = self.calendar.remember_day_of(now.wall_of(snapshot.time));
         let today = self.calendar.day_of(now.wall());
         let is_short = self.relieve();
@@ -228,14 +226,16 @@ impl World {
         self.bytes += record.arrivals.bytes();
 
         let observation = |value| Observation { time: snapshot.time, arrived: now.time, day, value };
-        let mut seen = snapshot.fields.into_iter().peekable();
+        let mut seen = snapshot.fields.iter().map(|(name, value)| (name, value.clone())).peekable();
         let mut new: Vec<(Arc<str>, Field)> = Vec::new();
-        let mut add = |name, value| new.push((kind.add_field(name), Field::new(observation(Some(value)))));
+        let mut add = |name: &Arc<str>, value| {
+            new.push((kind.add_field(name.clone()), Field::new(observation(Some(value)))));
+        };
         for (name, field) in &mut record.fields {
-            while let Some((unknown, value)) = seen.next_if(|(seen, _)| seen < name) {
+            while let Some((unknown, value)) = seen.next_if(|(seen, _)| *seen < name) {
                 add(unknown, value);
             }
-            let value = seen.next_if(|(seen, _)| seen == name).map(|(_, value)| value);
+            let value = seen.next_if(|(seen, _)| *seen == name).map(|(_, value)| value);
             let bytes_before = field.bytes();
             field.give_up(horizon);
             if is_short {

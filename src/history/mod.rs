@@ -8,6 +8,7 @@
 
 mod arrivals;
 mod batch;
+mod block;
 mod by_time;
 mod calendar;
 mod compensated;
@@ -32,6 +33,7 @@ mod windows;
 mod world;
 
 pub use batch::{Batch, BatchReport, Limits, Refusal, Source};
+pub use block::{Block, Came, Damaged, Extent, in_order};
 pub use question::{Share, Window, WindowFn};
 pub use recording::Recorder;
 pub use saved::SavedSubject;

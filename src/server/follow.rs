@@ -104,7 +104,7 @@ mod tests {
             gone: false,
         };
         let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
-        let batch = Batch { source, snapshots: vec![snapshot], complete: Vec::new() };
+        let batch = Batch { source, snapshots: vec![snapshot], complete: Vec::new() }.into();
         Followed { now: Now::at(Time::EPOCH), batch, refused: Vec::new(), missed: 0 }
     }
 

@@ -104,7 +104,7 @@ mod tests {
             snapshot("service", "t", &[("status", "stopped".into())]),
         ];
         let source = Source { name: "test".into(), stale_after: Duration::from_secs(60) };
-        assert_eq!(world.ingest(start, Batch { source, snapshots, complete: Vec::new() }).taken, 5);
+        assert_eq!(world.ingest(start, &Batch { source, snapshots, complete: Vec::new() }).taken, 5);
         let expected = Overview {
             cpu_usage: Some(20.0),
             memory_usage: Some(60.0),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -132,7 +133,7 @@ pub struct Followed {
     /// When it came.
     pub now: Now,
     /// The batch.
-    pub batch: Batch,
+    pub batch: Arc<Batch>,
     /// Which of its snapshots were refused, in order.
     pub refused: Vec<usize>,
     /// How many snapshots before it were missed, because whoever follows is too slow.

@@ -135,7 +135,8 @@ impl View for Daemon {
                 source: Source { name: "push".into(), stale_after: Duration::from_secs(300) },
                 snapshots: vec![snapshot("disk"), snapshot("host")],
                 complete: Vec::new(),
-            },
+            }
+            .into(),
             refused: Vec::new(),
             missed,
         };

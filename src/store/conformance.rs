@@ -3,6 +3,7 @@
 mod answers;
 mod deliveries;
 mod fixtures;
+mod history;
 mod kept;
 mod steps;
 
@@ -21,7 +22,7 @@ pub(super) fn run(
     make: &mut dyn FnMut() -> Box<dyn Store>,
     reopen: &mut dyn FnMut(Box<dyn Store>) -> Option<Box<dyn Store>>,
 ) {
-    for promise in steps::PROMISES.iter().chain(deliveries::PROMISES).chain(kept::PROMISES) {
+    for promise in steps::PROMISES.iter().chain(deliveries::PROMISES).chain(kept::PROMISES).chain(history::PROMISES) {
         let mut store = make();
         promise(&mut *store);
         // Whatever was stored, it is the same after the store was closed.

@@ -1,16 +1,20 @@
 //! The store without a disk: bounded, and empty after a restart.
 
+mod pieces;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     Attempt, AttemptResult, Audit, AuditFilter, Delivery, DeliveryFilter, DeliveryState, Error, Firing, FiringFilter,
-    LastStep, Reader, Record, Store, Text,
+    LastStep, Piece, PieceFilter, Reader, Record, Store, Text,
 };
 use crate::engine::{Effects, Event, SavedState, Suppressed, Transition};
+use crate::history::Block;
 use crate::model::{
     ChannelName, EventKind, FiringId, Notification, NotificationId, Occasion, RuleName, SubjectKey, Time,
 };
+use pieces::Pieces;
 
 /// How much a [`Memory`] keeps. What still fires or still waits is never dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +27,15 @@ pub struct Bounds {
     pub firings: usize,
     /// Attempts of one notification.
     pub attempts: usize,
+    /// Bytes of what came.
+    pub history: u64,
     /// What [`Reader::seed`] gives.
     pub seed: u64,
 }
 
 impl Default for Bounds {
     fn default() -> Bounds {
-        Bounds { events: 10_000, notifications: 10_000, firings: 10_000, attempts: 20, seed: 0 }
+        Bounds { events: 10_000, notifications: 10_000, firings: 10_000, attempts: 20, history: 64 << 20, seed: 0 }
     }
 }
 
@@ -59,6 +65,7 @@ struct State {
     /// As many as events, each with its number.
     audit: VecDeque<(i64, Audit)>,
     n_audit: i64,
+    history: Pieces,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,14 +89,16 @@ impl Memory {
 impl Store for Memory {
     fn commit(&mut self, batch: &[Record]) -> Result<(), Error> {
         let mut state = self.state();
+        let mut came = Block::default();
         for record in batch {
             match record {
-                Record::Step(effects) => state.step(effects),
+                Record::Step(effects) => state.step(effects, &mut came),
                 Record::Attempt(attempt) => state.attempt(attempt),
                 Record::Summary(summary) => state.summary(summary),
                 Record::Revived { notification, time } => state.revive(notification, *time),
                 Record::Dropped { notification, time, reason } => state.give_up(notification, *time, reason),
                 Record::Audit(audit) => state.audit(audit),
+                Record::Sealed(part) => state.history.seal(part),
                 Record::Text(text) => {
                     state.texts.insert(text.file.clone(), text.clone());
                 }
@@ -98,6 +107,8 @@ impl Store for Memory {
                 }
             }
         }
+        let most = state.bounds.history;
+        state.history.add(came, most);
         state.trim();
         Ok(())
     }
@@ -108,6 +119,10 @@ impl Store for Memory {
         let n_before = audit.len();
         audit.retain(|(_, entry)| entry.time >= before);
         Ok(n_before - audit.len())
+    }
+
+    fn trim_history(&mut self, before: Time, bytes: u64) -> Result<usize, Error> {
+        Ok(self.state().history.trim(before, bytes))
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
@@ -169,11 +184,14 @@ impl State {
         }
     }
 
-    fn step(&mut self, effects: &Effects) {
+    fn step(&mut self, effects: &Effects, came: &mut Block) {
         if self.last_step.is_some_and(|known| known.sequence >= effects.sequence) {
             return;
         }
         self.last_step = Some(LastStep { sequence: effects.sequence, time: effects.now.time });
+        if let Some(batch) = &effects.batch {
+            came.take(effects.sequence, effects.now, batch, &effects.report);
+        }
         for SavedState { key, value } in &effects.saved {
             match value {
                 Some(value) => drop(self.saved.insert(key.clone(), value.clone())),
@@ -397,6 +415,14 @@ impl Reader for Memory {
 
     fn texts(&self) -> Result<Vec<Text>, Error> {
         Ok(self.state().texts.values().cloned().collect())
+    }
+
+    fn pieces(&self, filter: &PieceFilter) -> Result<Vec<Piece>, Error> {
+        Ok(self.state().history.shown().filter(|piece| filter.takes(piece)).cloned().collect())
+    }
+
+    fn piece(&self, id: i64) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.state().history.block(id))
     }
 
     fn bytes(&self) -> Option<u64> {

@@ -7,12 +7,14 @@
 
 #[cfg(test)]
 mod conformance;
+mod history;
 mod memory;
 mod record;
 pub mod sqlite;
 
 use std::sync::Arc;
 
+pub use history::{Piece, PieceFilter, Sealed, Sealing, Stored, seal};
 pub use memory::{Bounds, Memory};
 pub use record::{
     Attempt, AttemptResult, Audit, AuditFilter, Delivery, DeliveryFilter, DeliveryState, DeliveryStateName, Firing,
@@ -64,6 +66,14 @@ pub trait Store: Send {
     /// # Errors
     /// Where the storage refuses.
     fn trim(&mut self, before: Time) -> Result<usize, Error>;
+
+    /// Removes pieces of what came: those that sealed ones stand for, those of before `before`, in engine time, and the
+    /// oldest of what is more than `bytes`. Gives how many went; a store may stop after some, and is asked again while it
+    /// gives more than none.
+    ///
+    /// # Errors
+    /// Where the storage refuses.
+    fn trim_history(&mut self, before: Time, bytes: u64) -> Result<usize, Error>;
 
     /// The reading side. It sees everything that was committed before it is asked.
     fn reader(&self) -> Arc<dyn Reader>;
@@ -127,6 +137,12 @@ pub trait Reader: Send + Sync {
 
     /// The audit log, newest first, each entry with its number; at most `filter.limit` of them.
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<(i64, Audit)>, Error>;
+
+    /// Where what came is kept, in the order in which it came; of what was sealed together by subject.
+    fn pieces(&self, filter: &PieceFilter) -> Result<Vec<Piece>, Error>;
+
+    /// The packed block of a piece; `None` where it went meanwhile.
+    fn piece(&self, id: i64) -> Result<Option<Vec<u8>>, Error>;
 
     /// How many bytes it takes on its storage, where it has one.
     fn bytes(&self) -> Option<u64>;

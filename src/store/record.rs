@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Sealed;
 use crate::engine::Effects;
 use crate::model::{
     ChannelName, CloseReason, FiringId, Labels, Level, Notification, NotificationId, RuleName, SubjectKey, Time,
@@ -36,6 +37,8 @@ pub enum Record {
     },
     /// Something was asked for by somebody.
     Audit(Audit),
+    /// A part of what came in a while, sealed.
+    Sealed(Sealed),
     /// A file that was loaded without an error.
     Text(Text),
     /// A file that is no more: its text is not run after a restart.

@@ -16,7 +16,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("engine", &["model", "history", "rules", "alert", "routing"]),
     ("channels", &["model", "diagnostic", "config"]),
     ("outbox", &["model", "channels", "engine"]),
-    ("store", &["model", "engine", "outbox"]),
+    ("store", &["model", "history", "engine", "outbox"]),
     ("collect", &["model", "history", "diagnostic"]),
     // Silences come in as plans, and go out as documents.
     ("server", &["model", "history", "diagnostic", "access", "routing"]),

@@ -50,6 +50,10 @@ impl Store for Steps {
         self.inner.trim(before)
     }
 
+    fn trim_history(&mut self, before: Time, bytes: u64) -> Result<usize, larum::store::Error> {
+        self.inner.trim_history(before, bytes)
+    }
+
     fn reader(&self) -> Arc<dyn Reader> {
         self.inner.reader()
     }

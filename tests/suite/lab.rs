@@ -135,8 +135,8 @@ fn a_replay_is_one_document_too_and_begins_where_it_is_asked_to() {
     let (code, out, _) = replay(&["day.jsonl", "--from", "18:30", "--quiet"]);
     assert!(code == 0 && out.contains("judged from 2026-11-21 18:30:00, after "), "{out}");
     let (code, out, errors) = replay(&["--from", "18:30"]);
-    assert_eq!((code, out.as_str()), (2, ""));
-    assert!(errors.starts_with("error: a replay needs a recording") && errors.contains("larum record"), "{errors}");
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(errors.starts_with("error: no history is stored in `./data`\nhint: `larum run`"), "{errors}");
     let (code, _, errors) = run(larum(folder.path()).args(["replay", "-", "--from", "30m"]).write_stdin(""));
     assert_eq!(code, 2);
     assert!(errors.contains("which a pipe does not tell before it ends"), "{errors}");

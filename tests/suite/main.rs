@@ -8,6 +8,7 @@ mod architecture;
 mod daemon;
 mod editor;
 mod generations;
+mod history;
 mod http;
 mod lab;
 mod lifecycle;

@@ -100,11 +100,11 @@ fn a_rule_whose_file_is_broken_is_explained_by_its_last_good_text_or_by_the_erro
 }
 
 #[test]
-fn the_past_needs_a_recording_and_a_daemon_that_is_not_there_is_named() {
+fn the_past_needs_something_that_was_stored_and_a_daemon_that_is_not_there_is_named() {
     let folder = project();
     let (code, _, errors) = larum(folder.path(), &["why", "high_error_rate", "--at", "2026-11-21T10:00:00Z"]);
-    assert_eq!(code, 2);
-    assert!(errors.contains("explains the present alone\nhint: for the past, add `--recording FILE`"), "{errors}");
+    assert_eq!(code, 1);
+    assert!(errors.contains("error: no history is stored in `./data`\nhint: `larum run` stores"), "{errors}");
     let (code, _, errors) = larum(folder.path(), &["why", "high_error_rate", "--stale-after", "1m"]);
     assert_eq!(code, 2);
     assert!(errors.contains("hint: leave it out, or add `--recording FILE`"), "{errors}");

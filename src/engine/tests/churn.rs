@@ -46,7 +46,7 @@ fn names_that_come_and_go_for_a_month_leave_nothing_behind() {
             };
             let snapshots = (0..NAMES).map(thing).collect();
             let batch = Batch { source: source.clone(), snapshots, complete: Vec::new() };
-            for notification in step(&mut bench, secs, Input::Batch(batch)).0 {
+            for notification in step(&mut bench, secs, Input::Batch(batch.into())).0 {
                 let delivered = Input::Delivered { notification: notification.id, outcome: Outcome::Delivered };
                 pieces = step(&mut bench, secs, delivered).1;
             }

@@ -186,7 +186,7 @@ impl Bench {
     /// Snapshots in one input, now.
     fn batch(&mut self, snapshots: Vec<Snapshot>) -> Effects {
         let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
-        self.input(Input::Batch(Batch { source, snapshots, complete: Vec::new() }))
+        self.input(Input::Batch(Batch { source, snapshots, complete: Vec::new() }.into()))
     }
 
     /// What was sent so far: `channel event rule subject level` with the seconds since the start.

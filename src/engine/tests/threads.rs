@@ -33,7 +33,7 @@ fn effects_are_the_same_for_any_number_of_threads() {
     let told = engines.map(|(at_once, together)| {
         let mut bench = Bench::new(RULES);
         bench.engine.use_threads(at_once, together);
-        let step = |pass| bench.engine.step(Now::at(time(pass * 10)), Input::Batch(batch(pass)));
+        let step = |pass| bench.engine.step(Now::at(time(pass * 10)), Input::Batch(batch(pass).into()));
         (1..8).map(step).collect::<Vec<Effects>>()
     });
     let [one, two, seven] = &told;

@@ -71,12 +71,12 @@ fn a_source_says_what_is_gone_and_what_came_back() {
     let mut world = world();
     let sample = |name, seconds| snapshot("disk", name, seconds, &[("used", 1.0.into())]);
     let complete = |snapshots| Batch { source: source("host"), snapshots, complete: vec!["disk".into()] };
-    world.ingest(now(0), complete(vec![sample("c", 0), sample("b", 0), sample("a", 0)]));
+    world.ingest(now(0), &complete(vec![sample("c", 0), sample("b", 0), sample("a", 0)]));
     let foreign = Batch { source: source("push"), snapshots: vec![sample("z", 0)], complete: Vec::new() };
-    world.ingest(now(0), foreign);
+    world.ingest(now(0), &foreign);
     let [a, b, c, z] = ["a", "b", "c", "z"].map(|name| world.find("disk", name).unwrap());
 
-    let report = world.ingest(now(10), complete(vec![sample("b", 10)]));
+    let report = world.ingest(now(10), &complete(vec![sample("b", 10)]));
     assert_eq!((report.judged, report.gone), (vec![b], vec![a, c]));
     assert_eq!(world.field(a, "used", now(10)), Err(NoData::Gone));
     assert_eq!(world.window(a, WindowFn::Last, "used", Window::last(secs(60)), now(10)), Ok(1.0));
@@ -84,19 +84,19 @@ fn a_source_says_what_is_gone_and_what_came_back() {
     assert!(world.is_stale(a, now(10)));
     assert!(!world.is_stale(z, now(10)), "another source's subject is not its to bury");
 
-    let report = world.ingest(now(20), complete(vec![sample("b", 20), sample("a", 20)]));
+    let report = world.ingest(now(20), &complete(vec![sample("b", 20), sample("a", 20)]));
     assert_eq!((report.judged, report.gone), (vec![a, b], vec![]), "c is not gone a second time");
     assert_eq!(world.held(a, "used", &1.0.into(), now(25)), Ok(5.0), "it was gone between");
     assert_eq!(world.held(b, "used", &1.0.into(), now(25)), Ok(25.0));
 
     // A refused snapshot names its subject all the same.
-    let report = world.ingest(now(30), complete(vec![sample("b", 5), sample("a", 30)]));
+    let report = world.ingest(now(30), &complete(vec![sample("b", 5), sample("a", 30)]));
     assert_eq!((report.judged, report.gone, report.refused.len()), (vec![a], vec![], 1));
 
     let gone = Snapshot { gone: true, ..snapshot("disk", "a", 40, &[]) };
     let never_known = Snapshot { gone: true, ..snapshot("disk", "y", 40, &[]) };
     let batch = Batch { source: source("host"), snapshots: vec![gone, never_known], complete: Vec::new() };
-    let report = world.ingest(now(40), batch);
+    let report = world.ingest(now(40), &batch);
     assert_eq!((report.judged, report.gone, world.find("disk", "y")), (vec![], vec![a], None));
     assert_eq!(world.turned_stale(now(1000)), [b, z], "a gone subject does not turn stale");
 }
@@ -107,11 +107,11 @@ fn a_subject_belongs_to_the_source_that_first_wrote_it() {
     let sample = |seconds| vec![snapshot("host", "web-1", seconds, &[("cpu", 1.0.into())])];
     push(&mut world, 0, sample(0));
     let batch = Batch { source: source("other"), snapshots: sample(1), complete: vec!["host".into()] };
-    let report = world.ingest(now(1), batch.clone());
+    let report = world.ingest(now(1), &batch.clone());
     assert_eq!(report.refused, [(0, Refusal::OtherSource { owner: "push".into() })]);
     assert_eq!((report.gone, report.judged), (vec![], vec![]));
     world.forget(world.find("host", "web-1").unwrap());
-    assert_eq!(world.ingest(now(2), batch).taken, 1);
+    assert_eq!(world.ingest(now(2), &batch).taken, 1);
 }
 
 #[test]

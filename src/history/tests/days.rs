@@ -18,7 +18,7 @@ fn in_zone(zone: &str, started: Time) -> World {
 fn set_at(world: &mut World, now: Now, x: f64) {
     let snapshot = Snapshot { time: now.time, ..snapshot("s", "a", 0, &[("x", x.into())]) };
     let source = Source { name: "push".into(), stale_after: secs(7200) };
-    let report = world.ingest(now, Batch { source, snapshots: vec![snapshot], complete: Vec::new() });
+    let report = world.ingest(now, &Batch { source, snapshots: vec![snapshot], complete: Vec::new() });
     assert_eq!(report.taken, 1);
 }
 

@@ -51,7 +51,7 @@ pub(super) fn labelled(mut snapshot: Snapshot, labels: &[(&str, &str)]) -> Snaps
 }
 
 pub(super) fn push(world: &mut World, secs: i64, snapshots: Vec<Snapshot>) -> BatchReport {
-    world.ingest(now(secs), Batch { source: source("push"), snapshots, complete: Vec::new() })
+    world.ingest(now(secs), &Batch { source: source("push"), snapshots, complete: Vec::new() })
 }
 
 /// Pushes one number of the subject `s a` at its time.

@@ -323,7 +323,7 @@ proptest! {
             let fields: Vec<(&str, Value)> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
             let source = Source { name: "push".into(), stale_after: secs(STALE_AFTER as u64) };
             let batch = Batch { source, snapshots: vec![snapshot("s", "a", time, &fields)], complete: Vec::new() };
-            let report = world.ingest(now(clock), batch);
+            let report = world.ingest(now(clock), &batch);
             let old_arrived = naive.came.last().filter(|newest| newest.time == time && newest.x == x).map(|s| s.arrived);
             match naive.push(clock, Sample { time, arrived: old_arrived.unwrap_or(clock), x, y }) {
                 Ok(true) => prop_assert_eq!(report.taken, 1),

@@ -74,7 +74,7 @@ fn answers(case: &Case) -> Vec<String> {
         let snapshot = Snapshot { time, ..snapshot("s", "a", 0, fields) };
         let source = Source { name: "push".into(), stale_after: secs(300) };
         let batch = Batch { source, snapshots: vec![snapshot], complete: Vec::new() };
-        assert_eq!(world.ingest(Now::at(time), batch).taken, 1);
+        assert_eq!(world.ingest(Now::at(time), &batch).taken, 1);
     }
     assert!(asked.next().is_none(), "all questions are about times before the last sample");
     wrong

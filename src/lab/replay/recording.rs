@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use super::gzip::{Gzip, MAGIC};
-use crate::model::Time;
+use crate::history::Came;
 use crate::model::wire::{RecordingReader, WireLimits, WireSnapshot};
+use crate::model::{Snapshot, Time};
 
 /// The longest line of a recording, in bytes: a longer one is broken.
 const MAX_LINE: u64 = 16 << 20;
@@ -31,9 +32,14 @@ pub(super) struct Line {
 
 /// Where lines come from. Gzip is inflated, whatever the name of the file.
 pub struct Recording {
-    reader: Box<dyn Read + Send>,
+    origin: Origin,
     size: Option<u64>,
     n_read: Arc<AtomicU64>,
+}
+
+enum Origin {
+    Text(Box<dyn Read + Send>),
+    Inputs(Box<dyn Iterator<Item = Result<Came, String>> + Send>),
 }
 
 impl std::fmt::Debug for Recording {
@@ -45,7 +51,17 @@ impl std::fmt::Debug for Recording {
 impl Recording {
     /// A recording that comes from anywhere, such as standard input.
     pub fn of(reader: impl Read + Send + 'static) -> Recording {
-        Recording { reader: Box::new(reader), size: None, n_read: Arc::default() }
+        Recording { origin: Origin::Text(Box::new(reader)), size: None, n_read: Arc::default() }
+    }
+
+    /// What a store has of what came, or why it cannot be read. It has `size` bytes, and counts in `n_read` those that were
+    /// read.
+    pub fn of_inputs(
+        inputs: impl Iterator<Item = Result<Came, String>> + Send + 'static,
+        size: u64,
+        n_read: Arc<AtomicU64>,
+    ) -> Recording {
+        Recording { origin: Origin::Inputs(Box::new(inputs)), size: Some(size), n_read }
     }
 
     /// A recording in a file.
@@ -78,8 +94,14 @@ impl Recording {
         // Whoever has heard enough drops the receiver. The thread then ends with its next chunk; it is not waited for,
         // as it may sit in a read of a pipe on which nothing comes.
         std::thread::Builder::new().name("larum-read".into()).spawn(move || {
-            if let Err(error) = read(self, RecordingReader::new(limits), &sender) {
-                sender.send(Err(error)).ok();
+            let Recording { origin, n_read, .. } = self;
+            match origin {
+                Origin::Text(reader) => {
+                    if let Err(error) = read(Counted { inner: reader, n_read }, RecordingReader::new(limits), &sender) {
+                        sender.send(Err(error)).ok();
+                    }
+                }
+                Origin::Inputs(inputs) => hand_over(inputs, &sender),
             }
         })?;
         Ok(lines)
@@ -114,12 +136,45 @@ pub fn open_text(reader: impl Read + Send + 'static) -> io::Result<(Box<dyn Read
     }
 }
 
+/// Hands inputs over as lines: each snapshot is one.
+fn hand_over(inputs: impl Iterator<Item = Result<Came, String>>, sender: &SyncSender<io::Result<Vec<Line>>>) {
+    let (mut number, mut chunk) = (0, Vec::with_capacity(CHUNK));
+    let mut add = |read, chunk: &mut Vec<Line>| {
+        number += 1;
+        chunk.push(Line { number, read });
+    };
+    for input in inputs {
+        match input {
+            Ok(Came { now, source, snapshots, .. }) => {
+                for Snapshot { subject, time, labels, fields, gone } in snapshots {
+                    let snapshot = WireSnapshot {
+                        time: Some(now.wall_of(time)),
+                        arrived: Some(now.wall()),
+                        subject,
+                        labels,
+                        fields,
+                        gone,
+                        source: Some(source.name.clone()),
+                        stale_after: Some(source.stale_after),
+                    };
+                    add(Ok(snapshot), &mut chunk);
+                }
+            }
+            Err(reason) => add(Err(reason), &mut chunk),
+        }
+        if chunk.len() >= CHUNK && sender.send(Ok(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)))).is_err() {
+            return;
+        }
+    }
+    sender.send(Ok(chunk)).ok();
+}
+
 fn read(
-    recording: Recording,
+    text: Counted<Box<dyn Read + Send>>,
     mut reader: RecordingReader,
     sender: &SyncSender<io::Result<Vec<Line>>>,
 ) -> io::Result<()> {
-    let (text, is_packed) = open_text(Counted { inner: recording.reader, n_read: recording.n_read })?;
+    let (text, is_packed) = open_text(text)?;
     let mut text = BufReader::with_capacity(BUFFER, text);
     let (mut line, mut number, mut chunk) = (Vec::new(), 0, Vec::with_capacity(CHUNK));
     loop {

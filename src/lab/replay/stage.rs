@@ -131,7 +131,7 @@ impl<'a> Stage<'a> {
         story.line_numbers = std::mem::take(&mut self.numbers);
         let snapshots = std::mem::take(&mut self.pending);
         let batch = Batch { source: self.source.clone(), snapshots, complete: Vec::new() };
-        bench.feed(Input::Batch(batch), story);
+        bench.feed(Input::Batch(batch.into()), story);
     }
 
     /// Judges what is still to be judged, and what is due by the end that was asked for.

@@ -277,7 +277,7 @@ impl Stage {
             snapshots.iter().for_each(|snapshot| timeline.snapshot(snapshot));
         }
         let source = Source { name: "test".into(), stale_after: self.every * 3 };
-        self.bench.feed(Input::Batch(Batch { source, snapshots, complete: Vec::new() }), &mut self.story);
+        self.bench.feed(Input::Batch(Batch { source, snapshots, complete: Vec::new() }.into()), &mut self.story);
     }
 
     /// The verdicts of each rule that judged anything.

@@ -144,7 +144,7 @@ pub(super) fn write(
             8..12 => Input::Routing(routings[random.below(routings.len() as u64) as usize].clone()),
             12..15 => Input::Alerting(random.percent(60)),
             15..17 => Input::Forget(subject(random)),
-            _ => Input::Batch(batch(random, time, stale_after)),
+            _ => Input::Batch(batch(random, time, stale_after).into()),
         };
         chapters.push(Chapter { time, wall_offset, deed: Deed::Input(input) });
     }
@@ -187,7 +187,7 @@ pub(super) fn write_of_people(random: &mut Random, pool: &Pool, routings: &[Arc<
                 let name = if rule.is_none() { Some(random.pick(&["p", "q", "r", "s"])) } else { None };
                 Deed::Acknowledge { rule, name, withdraw: random.percent(20) }
             }
-            _ => Deed::Input(Input::Batch(batch(random, time, super::STALE_AFTER))),
+            _ => Deed::Input(Input::Batch(batch(random, time, super::STALE_AFTER).into())),
         };
         chapters.push(Chapter { time, wall_offset: 0, deed });
         if random.percent(3) {

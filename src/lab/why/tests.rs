@@ -62,7 +62,7 @@ fn push(bench: &mut Bench, secs: i64, name: &str, field: &str, value: f64) {
     let labels = [("zone".into(), "eu".into())].into();
     let snapshot = Snapshot { subject: SubjectKey::new("thing", name), time: at(secs), labels, fields, gone: false };
     let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
-    bench.feed(Input::Batch(Batch { source, snapshots: vec![snapshot], complete: Vec::new() }), &mut ignore);
+    bench.feed(Input::Batch(Batch { source, snapshots: vec![snapshot], complete: Vec::new() }.into()), &mut ignore);
 }
 
 fn advance(bench: &mut Bench, secs: i64) {

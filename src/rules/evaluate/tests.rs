@@ -49,7 +49,7 @@ impl Bench {
             gone: false,
         };
         let source = Source { name: "push".into(), stale_after: Duration::from_secs(60) };
-        self.world.ingest(at_secs(secs), Batch { source, snapshots: vec![snapshot], complete: Vec::new() });
+        self.world.ingest(at_secs(secs), &Batch { source, snapshots: vec![snapshot], complete: Vec::new() });
     }
 
     fn gone(&mut self, secs: i64, kind: &str, name: &str) {
@@ -62,7 +62,7 @@ impl Bench {
             gone: true,
         };
         let source = Source { name: "push".into(), stale_after: Duration::from_secs(60) };
-        self.world.ingest(at_secs(secs), Batch { source, snapshots: vec![snapshot], complete: Vec::new() });
+        self.world.ingest(at_secs(secs), &Batch { source, snapshots: vec![snapshot], complete: Vec::new() });
     }
 
     /// The subject `kind name` as it is judged at the bench's time.

@@ -45,7 +45,7 @@ fn context(data: &Data, is_gone: bool, late_secs: i64) -> Context {
             gone: is_gone && step == 4,
         };
         let source = Source { name: "push".into(), stale_after: Duration::from_secs(60) };
-        world.ingest(at(step * 10), Batch { source, snapshots: vec![snapshot], complete: Vec::new() });
+        world.ingest(at(step * 10), &Batch { source, snapshots: vec![snapshot], complete: Vec::new() });
     }
     let subject = world.find("service", "a").expect("it was pushed");
     Context {

@@ -63,7 +63,7 @@ fn world() -> (World, Now) {
             snapshot("b", &[("error_rate", 0.6), ("total", 1.0)]),
         ];
         let source = Source { name: "push".into(), stale_after: Duration::from_secs(60) };
-        world.ingest(at(step * 10), Batch { source, snapshots, complete: Vec::new() });
+        world.ingest(at(step * 10), &Batch { source, snapshots, complete: Vec::new() });
     }
     (world, at(290))
 }

@@ -20,6 +20,7 @@ pub(in crate::store) struct Answers {
     attempt_times: Vec<(ChannelName, Vec<Time>)>,
     transitions: Vec<(RuleName, SubjectKey, Vec<Transition>)>,
     texts: Vec<Text>,
+    pieces: Vec<(bool, crate::history::Extent, Option<Vec<u8>>)>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -85,7 +86,14 @@ pub(in crate::store) fn answers(reader: &dyn Reader) -> Answers {
             })
             .collect(),
         texts: reader.texts().unwrap(),
+        pieces: pieces(reader),
     }
+}
+
+/// What is kept of what came, but for its numbers in the store.
+fn pieces(reader: &dyn Reader) -> Vec<(bool, crate::history::Extent, Option<Vec<u8>>)> {
+    let pieces = reader.pieces(&PieceFilter::default()).unwrap();
+    pieces.into_iter().map(|piece| (piece.sealed, piece.extent, reader.piece(piece.id).unwrap())).collect()
 }
 
 fn of_firing(reader: &dyn Reader, firing: FiringId) -> OfFiring {

@@ -20,7 +20,7 @@ fn a_firing_that_was_raised_again_is_kept_though_it_ended_once() {
 
 #[test]
 fn ended_firings_and_delivered_notifications_are_dropped_oldest_first_and_open_ones_never() {
-    let bounds = Bounds { events: 4, notifications: 2, firings: 2, attempts: 2, seed: 0 };
+    let bounds = Bounds { events: 4, notifications: 2, firings: 2, attempts: 2, history: 1000, seed: 0 };
     let mut store = Memory::new(bounds);
     for n in 1..=10 {
         store.commit(&[step_with(2 * n - 1, vec![raised(n)]), step_with(2 * n, vec![ended(n)])]).unwrap();

@@ -12,6 +12,7 @@ mod error;
 mod folder;
 mod lock;
 mod open;
+mod pieces;
 mod read;
 mod rows;
 mod schema;
@@ -32,7 +33,7 @@ pub use error::{BackupError, OpenError};
 use super::{Error, Reader, Record, Store};
 use crate::model::Time;
 use lock::Lock;
-use open::Opening;
+use open::{Look, Opening};
 use read::Readers;
 use write::Writing;
 
@@ -69,6 +70,18 @@ impl Sqlite {
     /// not before.
     pub fn backup(from: &Path, to: &Path) -> Result<Copied, BackupError> {
         backup::backup(from, to)
+    }
+
+    /// Reads the database of a data folder while a daemon may go on writing: nothing is changed.
+    ///
+    /// # Errors
+    /// Where there is none, or it cannot be read.
+    pub fn look(data_dir: &Path) -> Result<Arc<dyn Reader>, OpenError> {
+        let file = data_dir.join(FILE);
+        open::inspect(&file, schema::STEPS.len(), Look::Guest)?;
+        let readers =
+            Readers::open(&file, open::connect_guest).map_err(|error| OpenError::of_database(&file, error))?;
+        Ok(Arc::new(readers))
     }
 
     fn live(file: PathBuf, lock: Lock, opening: Opening, writer: Connection, readers: Readers) -> Sqlite {
@@ -122,6 +135,15 @@ impl Store for Sqlite {
     fn trim(&mut self, before: Time) -> Result<usize, Error> {
         let trimmed = self.writer().and_then(|writer| trim::trim(writer, before));
         trimmed.map_err(|error| Error::Write { what: "without what ended long ago".into(), source: Box::new(error) })
+    }
+
+    fn trim_history(&mut self, before: Time, bytes: u64) -> Result<usize, Error> {
+        let trimmed = self.writer().and_then(|writer| {
+            let n_gone = pieces::trim(writer, before, bytes)?;
+            trim::give_back(writer)?;
+            Ok(n_gone)
+        });
+        trimmed.map_err(|error| Error::Write { what: "without what came long ago".into(), source: Box::new(error) })
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

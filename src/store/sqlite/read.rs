@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-use super::{rows, wal_path, words};
+use super::{pieces, rows, wal_path, words};
 use crate::engine::{Event, SavedState, Suppressed, Transition};
 use crate::model::{ChannelName, FiringId, NotificationId, RuleName, SubjectKey, Time};
-use crate::store::{Audit, AuditFilter, Delivery, DeliveryFilter, Error, Firing, FiringFilter, LastStep, Reader, Text};
+use crate::store::{
+    Audit, AuditFilter, Delivery, DeliveryFilter, Error, Firing, FiringFilter, LastStep, Piece, PieceFilter, Reader,
+    Text,
+};
 
 /// Connections that only read: a long answer does not hold up the others.
 const READERS: usize = 2;
@@ -77,7 +80,7 @@ impl Readers {
 }
 
 /// All rows of a query.
-fn all<T>(
+pub(super) fn all<T>(
     connection: &Connection,
     sql: &str,
     params: impl rusqlite::Params,
@@ -93,14 +96,14 @@ fn rows_of(number: usize) -> i64 {
 
 /// Conditions on columns, each with its value.
 #[derive(Default)]
-struct Conditions {
-    sql: String,
-    values: Vec<Value>,
+pub(super) struct Conditions {
+    pub(super) sql: String,
+    pub(super) values: Vec<Value>,
 }
 
 impl Conditions {
     /// Adds a condition, which ends where the value stands; the rest of it, if any, is `after`.
-    fn add(&mut self, condition: &str, value: impl Into<Value>, after: &str) {
+    pub(super) fn add(&mut self, condition: &str, value: impl Into<Value>, after: &str) {
         self.values.push(value.into());
         let number = self.values.len();
         self.sql.push_str(&format!(" AND {condition} ?{number}{after}"));
@@ -290,6 +293,14 @@ impl Reader for Readers {
         self.ask("the last good texts", |connection| {
             all(connection, "SELECT file, text, imports FROM text ORDER BY file", [], text)
         })
+    }
+
+    fn pieces(&self, filter: &PieceFilter) -> Result<Vec<Piece>, Error> {
+        self.ask("what is kept of what came", |connection| pieces::pieces(connection, filter))
+    }
+
+    fn piece(&self, id: i64) -> Result<Option<Vec<u8>>, Error> {
+        self.ask("what came", |connection| pieces::block(connection, id))
     }
 
     fn bytes(&self) -> Option<u64> {

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The steps, oldest first: the first makes an empty database version 1. A step that was released is never changed.
-pub(super) const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub(super) const STEPS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// Says that a database is Larum's: `application_id` of its header, "LARU" in ASCII.
 pub(super) const APPLICATION: u32 = 0x4c41_5255;

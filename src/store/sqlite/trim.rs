@@ -26,7 +26,7 @@ pub(super) fn trim(connection: &mut Connection, before: Time) -> rusqlite::Resul
 }
 
 /// Gives some of the free pages back to the file system.
-fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
     let mut pages = statement.query([])?;
     while pages.next()?.is_some() {}

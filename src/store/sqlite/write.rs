@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::pieces;
 use crate::engine::{Effects, Event, SavedState, Suppressed, Transition};
+use crate::history::Block;
 use crate::model::{EventKind, FiringId, Level, Notification, RuleName, SubjectKey, Time};
 use crate::store::{Audit, LastStep, Record, Text};
 
@@ -20,12 +22,14 @@ pub(super) struct Writing<'t> {
     newest: Option<LastStep>,
     /// The pieces of the engine's state: of each the newest of the batch is written, in the order of the keys.
     pieces: BTreeMap<Arc<str>, Option<Arc<[u8]>>>,
+    /// What the steps took.
+    came: Block,
 }
 
 impl<'t> Writing<'t> {
     pub(super) fn start(transaction: &'t Transaction<'t>) -> rusqlite::Result<Writing<'t>> {
         let newest = super::rows::last_step(transaction)?;
-        Ok(Writing { transaction, before: newest, newest, pieces: BTreeMap::new() })
+        Ok(Writing { transaction, before: newest, newest, pieces: BTreeMap::new(), came: Block::default() })
     }
 
     /// Writes what concerns the batch as a whole.
@@ -38,6 +42,9 @@ impl<'t> Writing<'t> {
                 )?,
                 None => self.run("DELETE FROM state WHERE key = ?1", [key])?,
             };
+        }
+        if let Some(extent) = self.came.extent() {
+            pieces::insert(self.transaction, &extent, &self.came.pack(), false)?;
         }
         if let Some(LastStep { sequence, time }) = self.newest.filter(|newest| self.before != Some(*newest)) {
             let sql = "UPDATE installation SET sequence = ?1, time = ?2";
@@ -54,6 +61,7 @@ impl<'t> Writing<'t> {
             Record::Revived { notification, time } => self.revive(notification, *time),
             Record::Dropped { notification, time, reason } => self.give_up(notification, *time, reason),
             Record::Audit(audit) => self.audit(audit),
+            Record::Sealed(part) => pieces::seal(self.transaction, part),
             Record::Text(text) => self.text(text),
             Record::TextGone { file } => self.run("DELETE FROM text WHERE file = ?1", [file]).map(drop),
         }
@@ -70,6 +78,9 @@ impl<'t> Writing<'t> {
         self.newest = Some(LastStep { sequence: effects.sequence, time: effects.now.time });
         let pieces = effects.saved.iter();
         self.pieces.extend(pieces.map(|SavedState { key, value }| (key.clone(), value.clone())));
+        if let Some(batch) = &effects.batch {
+            self.came.take(effects.sequence, effects.now, batch, &effects.report);
+        }
         for transition in &effects.transitions {
             self.transition(transition)?;
         }

@@ -162,11 +162,11 @@ fn an_older_database_is_brought_up_to_date() {
     let folder = folder();
     Opening::default().open(folder.path()).unwrap().commit(&[step_with(1, vec![raised(1)])]).unwrap();
     static LATER: &[&str] =
-        &[schema::STEPS[0], schema::STEPS[1], "ALTER TABLE firing ADD COLUMN acknowledged INTEGER;"];
+        &[schema::STEPS[0], schema::STEPS[1], schema::STEPS[2], "ALTER TABLE firing ADD COLUMN acknowledged INTEGER;"];
     let store = Opening { steps: LATER, ..Opening::default() }.open(folder.path()).unwrap();
     assert_eq!(store.reader().recent_events(10).unwrap(), [raised(1)]);
     drop(store);
-    assert!(matches!(refused(folder.path()), OpenError::Newer { found: 3, known: 2, .. }));
+    assert!(matches!(refused(folder.path()), OpenError::Newer { found: 4, known: 3, .. }));
 }
 
 /// A data folder as a kill leaves it: nothing was closed.
