@@ -1,14 +1,20 @@
 //! Going on after a restart: from what is stored to an engine, and what it missed.
 
 use std::hash::{BuildHasher, Hasher};
+use std::time::{Duration, Instant};
 
-use super::Error;
 use super::clock::Clock;
+use super::{Error, error_chain};
 use crate::engine::{DeadLetter, Engine, Input, Outcome, Resumed, Settings};
-use crate::model::{NotificationId, Occasion};
+use crate::history::{Block, Past};
+use crate::model::{NotificationId, Occasion, Time};
 use crate::outbox::DROPPED;
-use crate::store::{self, DeliveryState, Reader};
+use crate::store::{self, DeliveryState, PieceFilter, Reader};
 
+/// Windows also look at the sample before them, which is not older than this.
+const BEFORE_WINDOWS: Duration = Duration::from_secs(900);
+/// About how many bytes of memory a sample takes.
+const BYTES_OF_SAMPLE: usize = 20;
 /// Summaries of summaries that are followed.
 const DEEPEST: usize = 64;
 
@@ -36,7 +42,11 @@ pub(super) fn clock(reader: &dyn Reader) -> Result<Clock, store::Error> {
 /// Where the store cannot be read.
 pub(super) fn engine(reader: &dyn Reader, settings: Settings, clock: &Clock) -> Result<(Engine, Vec<Input>), Error> {
     let Some(last) = reader.last_step()? else { return Ok((Engine::new(settings, clock.now()), Vec::new())) };
-    let resumed = Resumed { sequence: last.sequence, time: last.time, saved: reader.saved()? };
+    let began = Instant::now();
+    let past = past(reader, &settings, last.time)?;
+    let n_samples = past.as_ref().map_or(0, |(_, n_samples)| *n_samples);
+    let resumed =
+        Resumed { sequence: last.sequence, time: last.time, saved: reader.saved()?, past: past.map(|(past, _)| past) };
     let (engine, problems) = Engine::resume(settings, clock.now(), resumed);
     for problem in problems {
         tracing::error!(error = problem, "a piece of what was stored cannot be read, and begins anew");
@@ -47,8 +57,54 @@ pub(super) fn engine(reader: &dyn Reader, settings: Settings, clock: &Clock) -> 
             missed.push(Input::Delivered { notification: id, outcome });
         }
     }
-    tracing::info!(sequence = last.sequence, missed = missed.len(), "going on from what was stored");
+    tracing::info!(
+        sequence = last.sequence,
+        missed = missed.len(),
+        samples = n_samples,
+        took = ?began.elapsed(),
+        "going on from what was stored"
+    );
     Ok((engine, missed))
+}
+
+/// What windows may look back to from a time on, and how many samples that is: of `history.memory`, as much as memory
+/// has room for. `None` where nothing is stored.
+fn past<'a>(
+    reader: &'a dyn Reader,
+    settings: &Settings,
+    stopped: Time,
+) -> Result<Option<(Past<'a>, usize)>, store::Error> {
+    let since = stopped - settings.limits.memory - BEFORE_WINDOWS;
+    let mut pieces = reader.pieces(&PieceFilter { from: Some(since), ..PieceFilter::default() })?;
+    let mut room = settings.limits.memory_limit / BYTES_OF_SAMPLE;
+    // Of the newest ones as many as there is room for; pieces that were sealed together stay together.
+    let n_dropped = pieces.len()
+        - pieces
+            .iter()
+            .rev()
+            .take_while(|piece| {
+                let has_room = room >= piece.extent.samples;
+                room = room.saturating_sub(piece.extent.samples);
+                has_room
+            })
+            .count();
+    let cut = pieces.iter().take(n_dropped).next_back().map(|piece| piece.extent.sequences.1);
+    pieces.retain(|piece| cut.is_none_or(|cut| piece.extent.sequences.0 > cut));
+    let Some(first) = pieces.first() else { return Ok(None) };
+    let since = first.extent.arrived.0;
+    let n_samples = pieces.iter().map(|piece| piece.extent.samples).sum();
+    let blocks = pieces.into_iter().filter_map(|piece| {
+        let block = reader.piece(piece.id).map_err(|error| error_chain(&error)).and_then(|block| {
+            let block = block.ok_or("it is not there any more")?;
+            Block::unpack(&block, |_, _| true).map_err(|damage| damage.to_string())
+        });
+        block
+            .inspect_err(|error| {
+                tracing::error!(error, "some of what came before the stop cannot be read: windows lack it")
+            })
+            .ok()
+    });
+    Ok(Some((Past { since, blocks: Box::new(blocks) }, n_samples)))
 }
 
 /// How a notification ended; `None` while it waits.

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Track;
-use crate::history::{SavedSubject, SubjectId, World};
+use crate::history::{Past, SavedSubject, SubjectId, World};
 use crate::model::{ChannelName, Labels, NotificationId, Now, RuleName, SilenceId, SubjectKey, Time};
 use crate::routing::Silence;
 use crate::rules::{RememberedRule, RuleSet};
@@ -23,14 +23,16 @@ use super::pause::{Pause, Paused};
 use super::{Alert, Effects, Engine, SavedState, Settings, TargetId, Transition};
 
 /// What a restart goes on from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Resumed {
+#[derive(Debug)]
+pub struct Resumed<'a> {
     /// The sequence of the newest step whose pieces are known.
     pub sequence: u64,
     /// Its engine time.
     pub time: Time,
     /// The pieces, the newest of each key.
     pub saved: Vec<SavedState>,
+    /// What came before, as far as it is known.
+    pub past: Option<Past<'a>>,
 }
 
 /// A piece that changed in this step.
@@ -240,7 +242,7 @@ impl Engine {
 
     /// The engine after a restart, at `now`, which is not before the newest step. It judges nothing until it is given
     /// rules, and then nothing merely because of the restart. Gives the pieces that could not be read, with the reasons.
-    pub fn resume(settings: Settings, now: Now, resumed: Resumed) -> (Engine, Vec<String>) {
+    pub fn resume(settings: Settings, now: Now, resumed: Resumed<'_>) -> (Engine, Vec<String>) {
         let mut problems = Vec::new();
         let mut pieces: BTreeMap<&str, Vec<(&str, &[u8])>> = BTreeMap::new();
         for saved in &resumed.saved {
@@ -264,7 +266,8 @@ impl Engine {
             Paused::Rules(_) => None,
         });
         let paused = paused.collect();
-        let world = World::restore(settings.limits.clone(), settings.zone.clone(), (stopped, now), paused, subjects);
+        let (limits, zone) = (settings.limits.clone(), settings.zone.clone());
+        let world = World::restore(limits, zone, (stopped, now), paused, subjects, resumed.past);
         let mut engine = Engine { sequence: resumed.sequence, world: Arc::new(world), ..Engine::new(settings, now) };
 
         let remembered = read::<RememberedRule>(take(kind::RULE), &mut problems);

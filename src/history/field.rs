@@ -143,6 +143,29 @@ impl Field {
         Field { held, given_up, restarted: Some(restarted), ..Field::new(newest) }
     }
 
+    /// A field after a restart, with the samples that were stored of it; `since` is from when on all are, where there were
+    /// any before. `None` where they do not lead up to the newest observation.
+    pub(crate) fn go_on(self, newest: &Observation, since: Option<Time>) -> Option<Field> {
+        let known = self.newest.value.as_ref().filter(|value| readable(value));
+        if self.newest.time != newest.time || known != newest.value.as_ref() {
+            return None;
+        }
+        let mut field = Field { given_up: self.given_up.max(since), restarted: since, ..self };
+        // Since when it has had its value is told by what was remembered: time in which nobody watched does not count.
+        if let (Some((held, arrived)), Some(value)) = (&mut field.held, &newest.value)
+            && same(held, value)
+        {
+            *arrived = newest.arrived;
+        }
+        field.newest.arrived = newest.arrived;
+        Some(field)
+    }
+
+    /// Whether it had no sample yet.
+    pub(crate) fn is_unborn(&self) -> bool {
+        self.newest.time == Time::from_micros(i64::MIN)
+    }
+
     /// The last so long does not count for how long it has had its value.
     pub(crate) fn put_off(&mut self, length: Duration) {
         self.newest.arrived = self.newest.arrived + length;

@@ -183,6 +183,7 @@ impl World {
             subject,
             fields: Vec::new(),
             arrivals: Arrivals::default(),
+            began: now.time,
             observed: snapshot.time,
             fresh_until: None,
         };
@@ -257,7 +258,7 @@ impl World {
 }
 
 /// Samples are given up once a minute, as a look at the oldest is a look far away.
-fn whole_minute(time: Time) -> Time {
+pub(super) fn whole_minute(time: Time) -> Time {
     Time::from_micros(time.as_micros().div_euclid(60_000_000) * 60_000_000)
 }
 

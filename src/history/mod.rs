@@ -7,6 +7,7 @@
 //! of room is remembered, so that a window that would need it has no answer instead of a wrong one.
 
 mod arrivals;
+mod backfill;
 mod batch;
 mod block;
 mod by_time;
@@ -32,6 +33,7 @@ mod tests;
 mod windows;
 mod world;
 
+pub use backfill::Past;
 pub use batch::{Batch, BatchReport, Limits, Refusal, Source};
 pub use block::{Block, Came, Damaged, Extent, in_order};
 pub use question::{Share, Window, WindowFn};

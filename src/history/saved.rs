@@ -1,7 +1,7 @@
 //! What is remembered of subjects over a restart, and the world as it is after one.
 //!
-//! Samples are not among it: a window that reaches back before the restart has no answer, instead of a wrong one. Times
-//! that count how long something has lasted are moved by the time in which nobody watched, so that it does not count.
+//! Samples are not among it: they come from blocks that were stored ([`Past`]); a window that reaches back before
+//! those has no answer, instead of a wrong one. Times that count how long something has lasted are moved by the time in which nobody watched, so that it does not count.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,9 +11,10 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::arrivals::Arrivals;
+use super::backfill::Backfill;
 use super::field::{Field, Observation};
 use super::table::Record;
-use super::{Limits, Subject, SubjectId, World};
+use super::{Limits, Past, Subject, SubjectId, World};
 use crate::model::{Labels, Now, SubjectKey, Time, Value};
 
 /// One subject, as it is stored.
@@ -38,6 +39,9 @@ pub struct SavedSubject {
     pub blind: Duration,
     /// When its first snapshot arrived, in engine time.
     pub first_seen: Time,
+    /// That, with the time in which nobody watched, where there was any.
+    #[serde(default)]
+    pub began: Option<Time>,
     /// Who writes it.
     pub source: Arc<str>,
     /// After how long without a snapshot it is stale.
@@ -61,7 +65,7 @@ impl Serialize for ToSave<'_> {
         let ToSave(record) = self;
         let subject = &record.subject;
         let value = |field: &'_ Field| field.newest().filter(|v| v.as_number().is_none_or(f64::is_finite)).cloned();
-        let mut saved = serializer.serialize_struct("SavedSubject", 13)?;
+        let mut saved = serializer.serialize_struct("SavedSubject", 14)?;
         saved.serialize_field("key", &subject.key)?;
         if !subject.labels.is_empty() {
             saved.serialize_field("labels", &subject.labels)?;
@@ -76,6 +80,9 @@ impl Serialize for ToSave<'_> {
             saved.serialize_field("blind", &subject.blind)?;
         }
         saved.serialize_field("first_seen", &subject.first_seen)?;
+        if record.began != subject.first_seen {
+            saved.serialize_field("began", &record.began)?;
+        }
         saved.serialize_field("source", &subject.source)?;
         saved.serialize_field("stale_after", &subject.stale_after)?;
         if subject.gone {
@@ -111,7 +118,7 @@ impl World {
     }
 
     /// The world after a restart at `now`, of which the last that was stored is of `stopped`. Subjects that were fresh then
-    /// are awaited, and turn stale anew.
+    /// are awaited, and turn stale anew. Their samples are those of `past`.
     ///
     /// `paused` are the sources that were paused then, and since when.
     pub fn restore(
@@ -120,15 +127,21 @@ impl World {
         (stopped, now): (Time, Now),
         paused: BTreeMap<Option<Arc<str>>, Time>,
         subjects: impl IntoIterator<Item = SavedSubject>,
+        past: Option<Past<'_>>,
     ) -> World {
         let mut world = World::new(limits, zone, now);
         world.paused = paused;
         let blind = now.time.since(stopped);
         world.started = Time::EPOCH;
         world.blind = Some((stopped, now.time));
+        let subjects: Vec<SavedSubject> = subjects.into_iter().collect();
+        let mut past = past.map(|past| {
+            let known = subjects.iter().map(|saved| (saved.key.clone(), saved.began.unwrap_or(saved.first_seen)));
+            Backfill::of(past, (world.limits.memory, world.calendar.clone()), known)
+        });
         for saved in subjects {
             let watched = world.paused_since(&saved.source).map_or(stopped, |since| since.min(stopped));
-            world.take_up(saved, watched, blind, now);
+            world.take_up(saved, past.as_mut(), (watched, blind, now));
         }
         for since in world.paused.values_mut() {
             *since = *since + blind;
@@ -139,7 +152,16 @@ impl World {
         world
     }
 
-    fn take_up(&mut self, saved: SavedSubject, stopped: Time, blind: Duration, now: Now) {
+    fn take_up(
+        &mut self,
+        saved: SavedSubject,
+        past: Option<&mut Backfill>,
+        (stopped, blind, now): (Time, Duration, Now),
+    ) {
+        let began = saved.began.unwrap_or(saved.first_seen);
+        // Nothing is missing of what came after the past begins.
+        let cut = past.as_ref().map(|past| past.since()).filter(|since| began < *since);
+        let mut past = past.map(|past| past.remove(&saved.key)).unwrap_or_default();
         let was_fresh = !saved.gone && stopped < saved.stale_from.unwrap_or(saved.arrived) + saved.stale_after;
         // How long it has been silent counts only time in which somebody watched.
         let silent_since = saved.arrived + blind;
@@ -160,12 +182,15 @@ impl World {
         arrivals.push(silent_since, self.calendar.day_of(now.wall_of(silent_since)));
         arrivals.forget_before(silent_since);
         let day = self.calendar.remember_day_of(now.wall_of(saved.observed));
-        let mut record = Record { subject, fields: Vec::new(), arrivals, observed: saved.observed, fresh_until: None };
+        let (fields, observed) = (Vec::new(), saved.observed);
+        let mut record = Record { subject, fields, arrivals, began, observed, fresh_until: None };
         let members = self.kinds.entry(kind).or_default();
         for (name, value) in saved.fields {
             let since = saved.held.get(&name).map_or(saved.arrived, |since| *since);
             let observation = Observation { time: saved.observed, arrived: since + blind, day, value };
-            record.fields.push((members.add_field(name), Field::after_restart(observation, now.time)));
+            let known = past.take(&name).and_then(|field| field.go_on(&observation, cut));
+            let field = known.unwrap_or_else(|| Field::after_restart(observation, now.time));
+            record.fields.push((members.add_field(name), field));
         }
         let id = self.table.insert(record);
         let Some(record) = self.table.get_mut(id) else { return };

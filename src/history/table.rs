@@ -40,6 +40,8 @@ pub(crate) struct Record {
     /// Every field that it ever had, in the order of their names. A vector, because most subjects have few.
     pub(crate) fields: Vec<(Arc<str>, Field)>,
     pub(crate) arrivals: Arrivals,
+    /// When its first snapshot arrived, in engine time, whether anybody watched since or not.
+    pub(crate) began: Time,
     /// The time of its newest snapshot with fields: that of a gone subject is newer.
     pub(crate) observed: Time,
     /// Where it stands among the fresh ones: when it turns stale. `None` where it is stale, and was told so, or gone.

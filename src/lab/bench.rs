@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::lanes::{Backlog, Dispatch, Dispatched, Lanes, Receivers};
 use crate::engine::{Effects, Engine, Input, Outcome, Resumed, SavedState, Settings};
+use crate::history::{Block, Past};
 use crate::model::{ChannelName, Notification, NotificationId, Now, Time};
 
 /// What stands for a whole outbox: how long a notification takes, and what comes of it.
@@ -32,6 +33,8 @@ pub struct Bench {
     /// What a store would hold: every piece of the engine's state, and the newest step.
     saved: BTreeMap<Arc<str>, Arc<[u8]>>,
     last_step: (u64, Time),
+    /// What steps took, as a store would hold it.
+    came: Block,
     /// The newest routes, switch and rules, in the order in which a daemon gives them at its start.
     in_force: [Option<Input>; 3],
     now: Now,
@@ -77,6 +80,7 @@ impl Bench {
             settings,
             saved: BTreeMap::new(),
             last_step: (0, now.time),
+            came: Block::default(),
             in_force: [None, None, None],
             now,
             way: Way::Delivery(deliver),
@@ -91,7 +95,8 @@ impl Bench {
         self.now.time = self.now.time + down;
         let piece = |(key, value): (&Arc<str>, &Arc<[u8]>)| SavedState { key: key.clone(), value: Some(value.clone()) };
         let (sequence, time) = self.last_step;
-        let resumed = Resumed { sequence, time, saved: self.saved.iter().map(piece).collect() };
+        let past = Past { since: Time::from_micros(i64::MIN), blocks: Box::new(std::iter::once(self.came.clone())) };
+        let resumed = Resumed { sequence, time, saved: self.saved.iter().map(piece).collect(), past: Some(past) };
         let (engine, problems) = Engine::resume(self.settings.clone(), self.now, resumed);
         self.engine = engine;
         if let Way::Lanes(lanes) = &mut self.way {
@@ -265,6 +270,9 @@ impl Bench {
         }
         let effects = self.engine.step(self.now, input);
         self.last_step = (effects.sequence, effects.now.time);
+        if let Some(batch) = effects.batch.as_ref().filter(|_| self.settings.remembers) {
+            self.came.take(effects.sequence, effects.now, batch, &effects.report);
+        }
         for SavedState { key, value } in &effects.saved {
             match value {
                 Some(value) => drop(self.saved.insert(key.clone(), value.clone())),

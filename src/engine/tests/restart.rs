@@ -9,7 +9,7 @@ impl Bench {
         self.secs = secs;
         let piece = |(key, value): (&Arc<str>, &Arc<[u8]>)| SavedState { key: key.clone(), value: Some(value.clone()) };
         let (sequence, stopped) = self.last_step;
-        let resumed = Resumed { sequence, time: stopped, saved: self.saved.iter().map(piece).collect() };
+        let resumed = Resumed { sequence, time: stopped, saved: self.saved.iter().map(piece).collect(), past: None };
         let (engine, problems) = Engine::resume(settings(), Now::at(time(secs)), resumed);
         self.engine = engine;
         let zone = jiff::tz::TimeZone::UTC;

@@ -4,6 +4,7 @@ mod behaviour;
 mod bounds;
 mod days;
 mod oracle;
+mod restart;
 mod vectors;
 
 use std::collections::BTreeMap;

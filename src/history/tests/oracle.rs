@@ -15,11 +15,11 @@ const DAY: i64 = 86_400;
 
 /// One snapshot with fields `x` and `y`; seconds since START.
 #[derive(Clone, Debug)]
-struct Push {
-    wait: i64,
-    skew: i64,
-    x: Option<Value>,
-    y: Option<Value>,
+pub(super) struct Push {
+    pub(super) wait: i64,
+    pub(super) skew: i64,
+    pub(super) x: Option<Value>,
+    pub(super) y: Option<Value>,
 }
 
 fn any_value() -> impl Strategy<Value = Option<Value>> {
@@ -34,7 +34,7 @@ fn any_value() -> impl Strategy<Value = Option<Value>> {
     ]
 }
 
-fn any_push() -> impl Strategy<Value = Push> {
+pub(super) fn any_push() -> impl Strategy<Value = Push> {
     let wait =
         prop_oneof![3 => Just(0_i64), 12 => 1_i64..60, 3 => 60_i64..500, 2 => 500_i64..2000, 1 => 20_000_i64..50_000];
     let skew = prop_oneof![12 => Just(0_i64), 2 => -20_i64..0, 1 => -3000_i64..-20, 1 => 0_i64..40];

@@ -86,12 +86,15 @@ fn on(random: &mut Random, is_plain: bool) -> Vec<String> {
         format!("|s| s.x > {limit} && s.y"),
         format!("|s| s.x / s.z > {limit}"),
         format!("|s| s.t > {limit}"),
-        // Questions about the past and about others have no answer after a restart.
         format!("|s| s.avg(\"x\", \"2m\") > {limit}"),
+        format!("|s| s.increase(\"x\", \"3m\") > {limit} || s.changes(\"y\", \"90s\") > 1"),
+        format!("|s| s.ago(\"x\", \"1m\") > {limit}"),
+        format!("|s| s.max(\"x\", today()) > {limit}"),
+        // Questions about silence and about others have no answer after a restart.
         "|s| s.age > 45".to_string(),
         format!("|s| s.peers(\"zone\").count(|p| p.x > {limit}) >= 2"),
     ];
-    let n_whens = if is_plain { 4 } else { whens.len() };
+    let n_whens = if is_plain { 8 } else { whens.len() };
     keys.push(format!("when: {}", whens[random.below(n_whens as u64) as usize]));
     if random.percent(40) {
         keys.push(format!("clear: |s| s.x < {}", limit - 1));

@@ -193,8 +193,8 @@ pub(super) fn judge(steps: &[Step], routings: &[Arc<Routing>]) -> Result<(), Str
     for (index, step) in steps.iter().enumerate() {
         let place = |error| format!("step {index} at {}: {error}", step.time);
         model.pass(step.time);
-        // What nobody had acknowledged at this very instant was told of before somebody did.
-        if matches!(step.given, Some(Input::Acknowledge { .. })) && !reached.is_empty() {
+        // What nobody had acknowledged at this very instant was told of before somebody did, and by the routes of before.
+        if matches!(step.given, Some(Input::Acknowledge { .. } | Input::Routing(_))) && !reached.is_empty() {
             model.instant(&std::mem::take(&mut reached)).map_err(place)?;
         }
         model.take(step, routings);

@@ -1,0 +1,145 @@
+//! The past of subjects, from blocks that were stored: what windows look at after a restart.
+//!
+//! Each field takes its samples one after the other as it did when they came, so that it is what it was.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::Date;
+
+use super::Block;
+use super::block::Rows;
+use super::calendar::Calendar;
+use super::field::{Field, Observation};
+use super::ingest::whole_minute;
+use super::world::lookback;
+use crate::model::{SubjectKey, Time};
+
+/// What came before a restart.
+pub struct Past<'a> {
+    /// From when on everything is in it, in engine time.
+    pub since: Time,
+    /// What came, oldest first.
+    pub blocks: Box<dyn Iterator<Item = Block> + 'a>,
+}
+
+impl fmt::Debug for Past<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Past").field("since", &self.since).finish_non_exhaustive()
+    }
+}
+
+/// The past of the subjects that are still known.
+pub(super) struct Backfill {
+    since: Time,
+    /// For how long samples are kept.
+    memory: Duration,
+    calendar: Calendar,
+    subjects: HashMap<SubjectKey, OfSubject, foldhash::fast::FixedState>,
+}
+
+/// The past of one subject.
+#[derive(Default)]
+pub(super) struct OfSubject {
+    /// When its first snapshot came. What came before was of one that was forgotten.
+    began: Time,
+    /// In the order of their names.
+    fields: Vec<(Arc<str>, Field)>,
+    is_gone: bool,
+}
+
+impl OfSubject {
+    /// The past of a field.
+    pub(super) fn take(&mut self, field: &str) -> Option<Field> {
+        let place = self.fields.binary_search_by(|(known, _)| (**known).cmp(field)).ok()?;
+        Some(self.fields.remove(place).1)
+    }
+}
+
+impl Backfill {
+    /// Reads the past of subjects, of which it is known when they began.
+    pub(super) fn of(
+        past: Past<'_>,
+        (memory, calendar): (Duration, Calendar),
+        subjects: impl Iterator<Item = (SubjectKey, Time)>,
+    ) -> Backfill {
+        let subjects = subjects.map(|(key, began)| (key, OfSubject { began, ..OfSubject::default() })).collect();
+        let mut backfill = Backfill { since: past.since, memory, calendar, subjects };
+        past.blocks.for_each(|block| backfill.take(&block));
+        backfill
+    }
+
+    /// From when on it has everything, in engine time.
+    pub(super) const fn since(&self) -> Time {
+        self.since
+    }
+
+    /// Takes what came after all that it has.
+    fn take(&mut self, block: &Block) {
+        for (subject, rows) in &block.subjects {
+            let Some(past) = self.subjects.get_mut(subject) else { continue };
+            let day = |(time, input): (&Time, &u32)| {
+                let wall = block.inputs.get(*input as usize).map_or(*time, |input| input.now.wall_of(*time));
+                self.calendar.remember_day_of(wall)
+            };
+            let days: Vec<Date> = rows.times.iter().zip(&rows.inputs).map(day).collect();
+            past.go_on(block, rows, &days, self.memory);
+        }
+    }
+
+    /// What is known of a subject, which is then forgotten.
+    pub(super) fn remove(&mut self, subject: &SubjectKey) -> OfSubject {
+        self.subjects.remove(subject).unwrap_or_default()
+    }
+}
+
+impl OfSubject {
+    fn go_on(&mut self, block: &Block, rows: &Rows, days: &[Date], memory: Duration) {
+        let was_gone_before = self.is_gone;
+        if let Some(last) = rows.times.len().checked_sub(1) {
+            self.is_gone = rows.gone.binary_search(&(last as u32)).is_ok();
+        }
+        for (name, _) in &rows.fields {
+            if let Err(place) = self.fields.binary_search_by(|(known, _)| known.cmp(name)) {
+                // Its first sample is yet to come.
+                let none = Observation {
+                    time: Time::from_micros(i64::MIN),
+                    arrived: Time::EPOCH,
+                    day: Date::ZERO,
+                    value: None,
+                };
+                self.fields.insert(place, (name.clone(), Field::new(none)));
+            }
+        }
+        let mut columns = rows.fields.iter().peekable();
+        for (name, field) in &mut self.fields {
+            let column = columns.next_if(|(known, _)| known == name).map(|(_, column)| column);
+            let mut was_gone = was_gone_before;
+            let mut gone = rows.gone.iter().peekable();
+            for (row, (time, input)) in rows.times.iter().zip(&rows.inputs).enumerate() {
+                if gone.next_if(|gone| **gone as usize == row).is_some() {
+                    was_gone = true;
+                    continue;
+                }
+                let value = column.and_then(|column| column.get(row));
+                let was_gone = std::mem::replace(&mut was_gone, false);
+                if value.is_none() && field.is_unborn() {
+                    continue;
+                }
+                let Some(input) = block.inputs.get(*input as usize).filter(|input| input.now.time >= self.began) else {
+                    continue;
+                };
+                let observation = Observation { time: *time, arrived: input.now.time, day: days[row], value };
+                if field.is_unborn() {
+                    *field = Field::new(observation);
+                    continue;
+                }
+                let lookback = lookback(input.source.stale_after);
+                field.give_up(whole_minute(*time - memory - lookback));
+                field.observe(observation, was_gone, lookback);
+            }
+        }
+    }
+}
