@@ -15,6 +15,7 @@ use super::engine_thread::Receipt;
 use super::error_chain;
 use super::figures::Figures;
 use crate::engine::{Effects, SavedState};
+use crate::history::BatchReport;
 use crate::model::Time;
 use crate::store::{Record, Store};
 
@@ -22,6 +23,8 @@ use crate::store::{Record, Store};
 const BATCH: usize = 512;
 /// Records that are kept while the store refuses to write.
 const UNSAVED: usize = 100_000;
+/// Snapshots of such records: of older ones it is only stored that they are missing.
+const UNSAVED_SNAPSHOTS: usize = 200_000;
 /// How long after a refusal the store is tried again, where nothing new comes.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -192,6 +195,7 @@ fn save(store: &mut dyn Store, unsaved: &mut Vec<Record>, refused: &mut Option<S
                     *refused = Some(error);
                 }
                 figures.lost_records.add(give_up_oldest(unsaved, UNSAVED) as u64);
+                give_up_snapshots(unsaved, UNSAVED_SNAPSHOTS);
                 figures.unsaved.set(unsaved.len() as u64);
                 return false;
             }
@@ -202,6 +206,18 @@ fn save(store: &mut dyn Store, unsaved: &mut Vec<Record>, refused: &mut Option<S
         tracing::warn!(records = n_records, "the store writes again");
     }
     true
+}
+
+/// Gives up the snapshots of the oldest steps beyond so many.
+fn give_up_snapshots(unsaved: &mut [Record], most: usize) {
+    let mut n_snapshots = 0;
+    for record in unsaved.iter_mut().rev() {
+        let Record::Step(step) = record else { continue };
+        n_snapshots += step.batch.as_ref().map_or(0, |batch| batch.snapshots.len());
+        if n_snapshots > most && step.batch.is_some() {
+            *step = Arc::new(Effects { batch: None, ..Effects::clone(step) });
+        }
+    }
 }
 
 /// Gives up the oldest records beyond so many, but for the newest text of each file and piece of the engine's state: what
@@ -216,10 +232,12 @@ fn give_up_oldest(unsaved: &mut Vec<Record>, most: usize) -> usize {
     let mut kept = Vec::new();
     let mut pieces: BTreeMap<Arc<str>, SavedState> = BTreeMap::new();
     let mut last: Option<Arc<Effects>> = None;
+    let mut taken = 0;
     for record in unsaved.drain(..surplus) {
         match record {
             Record::Step(step) => {
                 pieces.extend(step.saved.iter().map(|piece| (piece.key.clone(), piece.clone())));
+                taken += step.report.taken + step.report.missing.len();
                 last = Some(step);
             }
             Record::Audit(_) | Record::Sealed(_) | Record::Text(_) | Record::TextGone { .. } => kept.push(record),
@@ -228,7 +246,9 @@ fn give_up_oldest(unsaved: &mut Vec<Record>, most: usize) -> usize {
     }
     if let Some(last) = last {
         let saved = pieces.into_values().collect();
-        kept.push(Record::from(Effects { saved, ..Effects::none(last.sequence, last.now) }));
+        // That something was taken, and is missing now, is stored too.
+        let report = BatchReport { taken, ..BatchReport::default() };
+        kept.push(Record::from(Effects { saved, report, ..Effects::none(last.sequence, last.now) }));
     }
     let given_up = surplus - kept.len().min(surplus);
     unsaved.splice(..0, kept);
@@ -241,8 +261,9 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::model::Now;
-    use crate::store::{Error, LastStep, Memory, Reader};
+    use crate::history::{Batch, Source};
+    use crate::model::{Labels, Now, Snapshot, SubjectKey};
+    use crate::store::{Error, LastStep, Memory, PieceFilter, Reader, Stored};
 
     /// Refuses to write while it is full, and remembers the size of each transaction.
     struct Full {
@@ -328,6 +349,30 @@ mod tests {
         assert_eq!(saved.len(), 31);
         assert_eq!(saved[0], piece("common", "30"));
         assert_eq!(sequence(&*store.reader()), Some(30));
+    }
+
+    #[test]
+    fn of_snapshots_that_cannot_be_stored_the_newest_are_kept_and_of_the_others_that_they_are_missing() {
+        let step = |sequence: u64| {
+            let snapshot = Snapshot {
+                subject: SubjectKey::new("host", "web-1"),
+                time: Time::EPOCH,
+                labels: Labels::new(),
+                fields: [("load".into(), (sequence as f64).into())].into(),
+                gone: false,
+            };
+            let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
+            let batch = Some(Arc::new(Batch { source, snapshots: vec![snapshot], complete: Vec::new() }));
+            let report = BatchReport { taken: 1, ..BatchReport::default() };
+            Record::from(Effects { batch, report, ..Effects::none(sequence, Now::at(Time::EPOCH)) })
+        };
+        let mut unsaved: Vec<Record> = (1..=10).map(step).collect();
+        give_up_snapshots(&mut unsaved, 3);
+        let mut store = Memory::default();
+        store.commit(&unsaved).unwrap();
+        let pieces = Stored::read(store.reader(), &PieceFilter::default()).unwrap();
+        let came: Vec<Option<u64>> = pieces.map(|came| came.ok().map(|came| came.sequence)).collect();
+        assert_eq!(came, [vec![None; 7], vec![Some(8), Some(9), Some(10)]].concat());
     }
 
     #[test]

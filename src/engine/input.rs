@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::history::{Batch, BatchReport};
+use crate::history::{Batch, BatchReport, Block};
 use crate::model::{
     AlertNote, ChannelName, CloseReason, EventKind, FiringId, Labels, Level, Notification, NotificationId, Now,
     RuleName, SubjectKey, Time,
@@ -226,7 +226,7 @@ pub struct Effects {
     pub evaluations: u64,
     /// Lines that scripts printed, with their rule's name.
     pub prints: Vec<(RuleName, String)>,
-    /// The batch that was taken, where it was one.
+    /// The batch that was taken, where it was one; `None` also where it was given up for want of room.
     pub batch: Option<Arc<Batch>>,
     /// What became of it.
     pub report: BatchReport,
@@ -247,6 +247,15 @@ impl Effects {
             a.time.cmp(&b.time).then_with(|| key(a).cmp(&key(b)))
         });
         self.suppressed.sort_by(|a, b| (&a.rule, &a.subject, &a.channel).cmp(&(&b.rule, &b.subject, &b.channel)));
+    }
+
+    /// Adds what the step took to what came before.
+    pub fn add_to(&self, came: &mut Block) {
+        match &self.batch {
+            Some(batch) => came.take(self.sequence, self.now, batch, &self.report),
+            None if self.report.taken > 0 || !self.report.missing.is_empty() => came.lose(self.sequence, self.now),
+            None => {}
+        }
     }
 
     /// A step without effects.

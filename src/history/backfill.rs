@@ -34,6 +34,8 @@ impl fmt::Debug for Past<'_> {
 /// The past of the subjects that are still known.
 pub(super) struct Backfill {
     since: Time,
+    /// When something came that could not be stored, the last time.
+    lost: Option<Time>,
     /// For how long samples are kept.
     memory: Duration,
     calendar: Calendar,
@@ -66,18 +68,20 @@ impl Backfill {
         subjects: impl Iterator<Item = (SubjectKey, Time)>,
     ) -> Backfill {
         let subjects = subjects.map(|(key, began)| (key, OfSubject { began, ..OfSubject::default() })).collect();
-        let mut backfill = Backfill { since: past.since, memory, calendar, subjects };
+        let mut backfill = Backfill { since: past.since, lost: None, memory, calendar, subjects };
         past.blocks.for_each(|block| backfill.take(&block));
         backfill
     }
 
-    /// From when on it has everything, in engine time.
-    pub(super) const fn since(&self) -> Time {
-        self.since
+    /// From when on it has everything of a subject that began then, in engine time; `None` where it has everything.
+    pub(super) fn cut(&self, began: Time) -> Option<Time> {
+        let cut = self.lost.max(Some(self.since));
+        cut.filter(|cut| began < *cut)
     }
 
     /// Takes what came after all that it has.
     fn take(&mut self, block: &Block) {
+        self.lost = self.lost.max(block.inputs.iter().rfind(|input| input.is_lost).map(|input| input.now.time));
         for (subject, rows) in &block.subjects {
             let Some(past) = self.subjects.get_mut(subject) else { continue };
             let day = |(time, input): (&Time, &u32)| {

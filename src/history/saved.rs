@@ -160,7 +160,7 @@ impl World {
     ) {
         let began = saved.began.unwrap_or(saved.first_seen);
         // Nothing is missing of what came after the past begins.
-        let cut = past.as_ref().map(|past| past.since()).filter(|since| began < *since);
+        let cut = past.as_ref().and_then(|past| past.cut(began));
         let mut past = past.map(|past| past.remove(&saved.key)).unwrap_or_default();
         let was_fresh = !saved.gone && stopped < saved.stale_from.unwrap_or(saved.arrived) + saved.stale_after;
         // How long it has been silent counts only time in which somebody watched.

@@ -270,8 +270,8 @@ impl Bench {
         }
         let effects = self.engine.step(self.now, input);
         self.last_step = (effects.sequence, effects.now.time);
-        if let Some(batch) = effects.batch.as_ref().filter(|_| self.settings.remembers) {
-            self.came.take(effects.sequence, effects.now, batch, &effects.report);
+        if self.settings.remembers {
+            effects.add_to(&mut self.came);
         }
         for SavedState { key, value } in &effects.saved {
             match value {

@@ -140,12 +140,19 @@ impl Iterator for Stored {
 
     fn next(&mut self) -> Option<Result<Came, String>> {
         loop {
-            if let Some(came) = self.ready.next() {
-                return Some(Ok(came));
+            match self.ready.next() {
+                Some(came) if came.is_lost => {
+                    let time = came.now.wall();
+                    return Some(Err(format!("what came at {time} is missing: it could not be stored")));
+                }
+                Some(came) => return Some(Ok(came)),
+                None => {}
             }
             let first = self.pieces.pop_front()?;
             match self.read_next(first) {
-                Ok(blocks) => self.ready = Box::new(in_order(blocks).filter(|came| !came.snapshots.is_empty())),
+                Ok(blocks) => {
+                    self.ready = Box::new(in_order(blocks).filter(|came| came.is_lost || !came.snapshots.is_empty()))
+                }
                 Err(reason) => return Some(Err(reason)),
             }
         }

@@ -189,9 +189,7 @@ impl State {
             return;
         }
         self.last_step = Some(LastStep { sequence: effects.sequence, time: effects.now.time });
-        if let Some(batch) = &effects.batch {
-            came.take(effects.sequence, effects.now, batch, &effects.report);
-        }
+        effects.add_to(came);
         for SavedState { key, value } in &effects.saved {
             match value {
                 Some(value) => drop(self.saved.insert(key.clone(), value.clone())),

@@ -13,6 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use bytes::Damaged;
 pub(crate) use column::Column;
@@ -30,6 +31,8 @@ pub(crate) struct Input {
     pub(crate) now: Now,
     /// Who made it.
     pub(crate) source: Source,
+    /// What was taken of it is missing: it could not be stored.
+    pub(crate) is_lost: bool,
 }
 
 /// What came of one subject.
@@ -139,7 +142,7 @@ impl Block {
             taken.sort_by(order);
         }
         let input = self.inputs.len() as u32;
-        self.inputs.push(Input { sequence, now, source: batch.source.clone() });
+        self.inputs.push(Input { sequence, now, source: batch.source.clone(), is_lost: false });
         for snapshot in taken {
             match self.subjects.get_mut(&snapshot.subject) {
                 Some(rows) => rows.push(input, snapshot),
@@ -156,6 +159,12 @@ impl Block {
             };
             self.subjects.entry(subject.clone()).or_default().push(input, &gone);
         }
+    }
+
+    /// Adds an input that came after all others, of which it is only known that something was taken.
+    pub fn lose(&mut self, sequence: u64, now: Now) {
+        let source = Source { name: "unknown".into(), stale_after: Duration::ZERO };
+        self.inputs.push(Input { sequence, now, source, is_lost: true });
     }
 
     /// Adds what came after all that it has.

@@ -52,6 +52,7 @@ impl Block {
         column(&mut |input| input.now.wall_offset);
         column(&mut |input| texts.number_of(&input.source.name) as i64);
         column(&mut |input| input.source.stale_after.as_micros() as i64);
+        column(&mut |input| i64::from(input.is_lost));
     }
 
     fn put_subject(&self, subject: &SubjectKey, rows: &Rows, texts: &mut Texts, out: &mut Vec<u8>) {
@@ -143,9 +144,9 @@ fn text(bytes: &mut Bytes<'_>, texts: &[Arc<str>]) -> Result<Arc<str>, Damaged> 
 
 fn inputs(bytes: &mut Bytes<'_>, texts: &[Arc<str>]) -> Result<Vec<Input>, Damaged> {
     let count = bytes.count(MOST)?;
-    let [sequences, times, offsets, sources, stale_after] = [(); 5].map(|()| bytes.wholes(count));
+    let [sequences, times, offsets, sources, stale_after, lost] = [(); 6].map(|()| bytes.wholes(count));
     let (sequences, times, offsets) = (sequences?, times?, offsets?);
-    let (sources, stale_after) = (sources?, stale_after?);
+    let (sources, stale_after, lost) = (sources?, stale_after?, lost?);
     let input = |place: usize| {
         let name = usize::try_from(sources[place]).ok().and_then(|number| texts.get(number));
         Ok(Input {
@@ -155,6 +156,7 @@ fn inputs(bytes: &mut Bytes<'_>, texts: &[Arc<str>]) -> Result<Vec<Input>, Damag
                 name: name.cloned().ok_or(Damaged("it lacks a text"))?,
                 stale_after: Duration::from_micros(stale_after[place] as u64),
             },
+            is_lost: lost[place] != 0,
         })
     };
     (0..count).map(input).collect()

@@ -17,6 +17,8 @@ pub struct Came {
     pub source: Source,
     /// What was taken of it, by subject and time.
     pub snapshots: Vec<Snapshot>,
+    /// What was taken of it could not be stored, and is missing.
+    pub is_lost: bool,
 }
 
 /// The inputs of some blocks in the order in which they came. Blocks may be parts of one with different subjects.
@@ -52,7 +54,7 @@ pub fn in_order(blocks: Vec<Block>) -> impl Iterator<Item = Came> {
                 });
             }
         }
-        Some(Came { sequence, now: input.now, source: input.source.clone(), snapshots })
+        Some(Came { sequence, now: input.now, source: input.source.clone(), snapshots, is_lost: input.is_lost })
     })
 }
 

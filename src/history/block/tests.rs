@@ -72,7 +72,7 @@ fn expected(inputs: &[Taken]) -> Vec<Came> {
             fields: BTreeMap::new(),
             gone: true,
         }));
-        Came { sequence: place as u64, now: *now, source: batch.source.clone(), snapshots }
+        Came { sequence: place as u64, now: *now, source: batch.source.clone(), snapshots, is_lost: false }
     });
     came.filter(|came| !came.snapshots.is_empty()).collect()
 }
@@ -135,6 +135,7 @@ fn an_extent_says_what_a_block_is_about() {
     let mut block = Block::default();
     block.take(7, Now::at(Time::from_micros(5)), &batch(&["b", "a"]), &BatchReport::default());
     block.take(9, Now::at(Time::from_micros(8)), &batch(&["c"]), &BatchReport::default());
+    assert!(in_order(vec![block.clone()]).all(|came| !came.is_lost));
     let extent = Extent {
         sequences: (7, 9),
         arrived: (Time::from_micros(5), Time::from_micros(8)),
@@ -142,4 +143,9 @@ fn an_extent_says_what_a_block_is_about() {
         samples: 6,
     };
     assert_eq!(block.extent(), Some(extent));
+    block.lose(10, Now::at(Time::from_micros(9)));
+    let block = Block::unpack(&block.pack(), |_, _| true).unwrap();
+    let lost: Vec<_> =
+        in_order(vec![block]).filter(|came| came.is_lost).map(|came| (came.sequence, came.snapshots.len())).collect();
+    assert_eq!(lost, [(10, 0)]);
 }

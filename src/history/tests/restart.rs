@@ -115,6 +115,13 @@ fn what_is_not_stored_is_no_answer_and_what_came_before_is_not_missed() {
     assert!(matches!(ask(&other, 500), Err(crate::model::NoData::BeyondHistory { .. })), "{:?}", ask(&other, 500));
     assert_eq!(ask(&world, 600), Ok(60.0));
 
+    // Something that came could not be stored.
+    let mut holed = came.clone();
+    holed.lose(200, now(985));
+    let other = restored(&world, &holed, at(500), now(990));
+    assert_eq!(ask(&other, 5), Ok(1.0));
+    assert!(matches!(ask(&other, 10), Err(crate::model::NoData::BeyondHistory { .. })));
+
     // A piece that speaks of a snapshot which is not among what was stored: nothing leads up to it.
     set(&mut world, 1000, 5.0);
     let other = restored(&world, &came, at(500), now(1000));

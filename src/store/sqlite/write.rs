@@ -78,9 +78,7 @@ impl<'t> Writing<'t> {
         self.newest = Some(LastStep { sequence: effects.sequence, time: effects.now.time });
         let pieces = effects.saved.iter();
         self.pieces.extend(pieces.map(|SavedState { key, value }| (key.clone(), value.clone())));
-        if let Some(batch) = &effects.batch {
-            self.came.take(effects.sequence, effects.now, batch, &effects.report);
-        }
+        effects.add_to(&mut self.came);
         for transition in &effects.transitions {
             self.transition(transition)?;
         }
