@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use super::clock::Clock;
 use super::{Error, error_chain};
 use crate::engine::{DeadLetter, Engine, Input, Outcome, Resumed, Settings};
-use crate::history::{Block, Past};
-use crate::model::{NotificationId, Occasion, Time};
+use crate::history::{Block, DAYS_BACK, Past};
+use crate::model::{NotificationId, Now, Occasion, Time};
 use crate::outbox::DROPPED;
-use crate::store::{self, DeliveryState, PieceFilter, Reader};
+use crate::store::{self, DeliveryState, Piece, PieceFilter, Reader, Text};
 
 /// Windows also look at the sample before them, which is not older than this.
 const BEFORE_WINDOWS: Duration = Duration::from_secs(900);
@@ -75,36 +75,63 @@ fn past<'a>(
     stopped: Time,
 ) -> Result<Option<(Past<'a>, usize)>, store::Error> {
     let since = stopped - settings.limits.memory - BEFORE_WINDOWS;
-    let mut pieces = reader.pieces(&PieceFilter { from: Some(since), ..PieceFilter::default() })?;
-    let mut room = settings.limits.memory_limit / BYTES_OF_SAMPLE;
+    let days = days_back(&reader.texts()?).and_then(|days| midnight(stopped, days, &settings.zone));
+    // Of days before, only their sums stay in memory.
+    let from = days.map_or(since, |days| days.min(since));
+    let mut pieces = reader.pieces(&PieceFilter { from: Some(from), ..PieceFilter::default() })?;
+    let is_whole = !reader.pieces(&PieceFilter { until: Some(from), ..PieceFilter::default() })?.is_empty();
     // Of the newest ones as many as there is room for; pieces that were sealed together stay together.
-    let n_dropped = pieces.len()
-        - pieces
-            .iter()
-            .rev()
-            .take_while(|piece| {
-                let has_room = room >= piece.extent.samples;
-                room = room.saturating_sub(piece.extent.samples);
-                has_room
-            })
-            .count();
-    let cut = pieces.iter().take(n_dropped).next_back().map(|piece| piece.extent.sequences.1);
+    let mut room = settings.limits.memory_limit / BYTES_OF_SAMPLE;
+    let fits = |piece: &&Piece| {
+        let needs = if piece.extent.arrived.1 < since { 0 } else { piece.extent.samples };
+        let fits = room >= needs;
+        room = room.saturating_sub(needs);
+        fits
+    };
+    let n_dropped = pieces.len() - pieces.iter().rev().take_while(fits).count();
+    let cut = pieces[..n_dropped].last().map(|piece| piece.extent.sequences.1);
     pieces.retain(|piece| cut.is_none_or(|cut| piece.extent.sequences.0 > cut));
     let Some(first) = pieces.first() else { return Ok(None) };
-    let since = first.extent.arrived.0;
+    // Where something came before, and nothing had to be left out, nothing else came since then.
+    let since = if is_whole && cut.is_none() { from } else { first.extent.arrived.0 };
     let n_samples = pieces.iter().map(|piece| piece.extent.samples).sum();
-    let blocks = pieces.into_iter().filter_map(|piece| {
-        let block = reader.piece(piece.id).map_err(|error| error_chain(&error)).and_then(|block| {
+    let blocks = pieces.into_iter().map(|piece| {
+        let block = reader.piece(piece.id).map_err(|error| error_chain(&error));
+        let block = block.and_then(|block| {
             let block = block.ok_or("it is not there any more")?;
             Block::unpack(&block, |_, _| true).map_err(|damage| damage.to_string())
         });
-        block
-            .inspect_err(|error| {
-                tracing::error!(error, "some of what came before the stop cannot be read: windows lack it")
-            })
-            .ok()
+        block.unwrap_or_else(|error| {
+            let (first, last) = piece.extent.arrived;
+            tracing::error!(error, "what came from {first} to {last} cannot be read: windows do not reach back so far");
+            let mut lost = Block::default();
+            lost.lose(piece.extent.sequences.1, Now::at(last));
+            lost
+        })
     });
     Ok(Some((Past { since, blocks: Box::new(blocks) }, n_samples)))
+}
+
+/// Of how many days before today rules ask, as far as their texts tell; `None` where they ask of none.
+fn days_back(texts: &[Text]) -> Option<u32> {
+    let asks = |names: &[&str]| {
+        let calls = |text: &str| names.iter().any(|name| text.contains(&format!("{name}(")));
+        texts.iter().any(|text| calls(&text.text) || text.imports.values().any(|text| calls(text)))
+    };
+    match () {
+        () if asks(&[" day", "(day", ",day"]) => Some(DAYS_BACK),
+        () if asks(&["yesterday"]) => Some(1),
+        () if asks(&["today"]) => Some(0),
+        () => None,
+    }
+}
+
+/// The beginning of the day so many days before a time.
+fn midnight(time: Time, days: u32, zone: &jiff::tz::TimeZone) -> Option<Time> {
+    let date = time.to_jiff().to_zoned(zone.clone()).date();
+    let date = date.checked_sub(jiff::Span::new().days(i64::from(days))).ok()?;
+    let start = date.to_zoned(zone.clone()).ok()?.start_of_day().ok()?;
+    Some(Time::from_micros(start.timestamp().as_microsecond()))
 }
 
 /// How a notification ended; `None` while it waits.
@@ -134,4 +161,95 @@ fn outcome(reader: &dyn Reader, id: &NotificationId) -> Result<Option<Outcome>, 
         }
     }
     Ok(Some(Outcome::dead()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Effects;
+    use crate::history::{Batch, Limits, Source, Window, WindowFn};
+    use crate::model::{Labels, NoData, Snapshot, SubjectKey};
+    use crate::store::{Memory, Record, Store};
+
+    fn settings(memory_limit: usize) -> Settings {
+        Settings {
+            seed: 1,
+            forget_after: Duration::from_secs(3600),
+            forget_firing_after: Duration::from_secs(24 * 3600),
+            retention: Duration::from_secs(24 * 3600),
+            zone: jiff::tz::TimeZone::get("Asia/Shanghai").unwrap(),
+            limits: Limits { memory: Duration::from_secs(3600), memory_limit, ..Limits::default() },
+            remembers: true,
+        }
+    }
+
+    /// Three days of one host every ten minutes, until 2026-11-21T10:00:00Z, which is 18:00 in Shanghai.
+    fn store(rule: &str) -> (Memory, Engine) {
+        let mut store = Memory::default();
+        let end = 1_795_255_200_i64;
+        let time = |n: i64| Time::from_micros((end - (432 - n) * 600) * 1_000_000);
+        let mut engine = Engine::new(settings(512 << 20), Now::at(time(0)));
+        for n in 0..=432 {
+            let snapshot = Snapshot {
+                subject: SubjectKey::new("host", "web-1"),
+                time: time(n),
+                labels: Labels::new(),
+                fields: [("load".into(), (n as f64).into())].into(),
+                gone: false,
+            };
+            let source = Source { name: "push".into(), stale_after: Duration::from_secs(1300) };
+            let batch = Batch { source, snapshots: vec![snapshot], complete: Vec::new() };
+            let effects: Effects = engine.step(Now::at(time(n)), Input::Batch(batch.into()));
+            store.commit(&[Record::from(effects)]).unwrap();
+        }
+        let (text, imports) = (rule.into(), Default::default());
+        store.commit(&[Record::Text(Text { file: "rules/host.rhai".into(), text, imports })]).unwrap();
+        (store, engine)
+    }
+
+    fn ask(engine: &Engine, now: Now, window: Window) -> Result<f64, NoData> {
+        let world = engine.world();
+        world.window(world.find("host", "web-1").unwrap(), WindowFn::Count, "load", window, now)
+    }
+
+    fn resumed(store: &Memory, memory_limit: usize) -> (Engine, Now) {
+        let reader = store.reader();
+        let last = reader.last_step().unwrap().unwrap();
+        let settings = settings(memory_limit);
+        let past = past(&*reader, &settings, last.time).unwrap().map(|(past, _)| past);
+        let (sequence, time, saved) = (last.sequence, last.time, reader.saved().unwrap());
+        let now = Now::at(last.time);
+        (Engine::resume(settings, now, Resumed { sequence, time, saved, past }).0, now)
+    }
+
+    #[test]
+    fn windows_and_the_days_that_rules_ask_for_come_back() {
+        let span = |secs| Window::Span { length: Duration::from_secs(secs), ago: Duration::ZERO };
+        for (rule, n_days) in [
+            ("s.max(\"load\", day(2)) > 1", 3),
+            ("s.max(\"load\", yesterday()) > 1", 2),
+            ("s.avg(\"load\", today()) > 1", 1),
+            ("s.load > 1", 0),
+        ] {
+            let (store, went_on) = store(rule);
+            let (engine, now) = resumed(&store, 512 << 20);
+            assert_eq!(ask(&engine, now, span(3000)), Ok(5.0));
+            for ago in 0..3 {
+                let day = Window::Day { ago };
+                let expected = if ago < n_days { ask(&went_on, now, day) } else { ask(&engine, now, day) };
+                assert_eq!(ask(&engine, now, day), expected, "{rule} {ago}");
+                assert_eq!(ask(&engine, now, day).is_ok(), ago < n_days, "{rule} {ago}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_memory_has_no_room_for_is_not_read() {
+        let span = |secs| Window::Span { length: Duration::from_secs(secs), ago: Duration::ZERO };
+        let (store, _) = store("s.avg(\"load\", yesterday()) > 1");
+        let (engine, now) = resumed(&store, 3 * BYTES_OF_SAMPLE);
+        assert_eq!(ask(&engine, now, span(1200)), Ok(2.0));
+        assert!(matches!(ask(&engine, now, span(1201)), Err(NoData::BeyondHistory { .. })));
+        assert!(ask(&engine, now, Window::Day { ago: 1 }).is_err());
+    }
 }

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use crate::model::Time;
 
 /// How many days back a day window can reach: today and these.
-pub(crate) const DAYS_BACK: u32 = 7;
+pub const DAYS_BACK: u32 = 7;
 
 /// Tells days. Remembers the last one, as nearly all samples are of the same day.
 #[derive(Clone, Debug)]

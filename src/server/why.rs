@@ -29,7 +29,10 @@ pub(super) async fn why(State(shared): State<Shared>, uri: Uri) -> Result<Json<W
         return Err(bad("`rule` is missing", "write it like `?rule=high_error_rate&name=shop-api`"));
     };
     if at.is_some() {
-        return Err(bad("a running daemon explains the present alone", "for the past, give `larum why` a recording"));
+        return Err(bad(
+            "a running daemon explains the present alone",
+            "for the past, `larum why --at` reads what was stored",
+        ));
     }
     if kind.is_some() && name.is_none() {
         return Err(bad("`kind` without `name` names no subject", "add `name`, or leave `kind` out for all of them"));
