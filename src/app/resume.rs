@@ -1,6 +1,7 @@
 //! Going on after a restart: from what is stored to an engine, and what it missed.
 
 use std::hash::{BuildHasher, Hasher};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
@@ -13,6 +14,8 @@ use crate::store::{self, DeliveryState, Piece, PieceFilter, Reader, Text};
 
 /// Windows also look at the sample before them, which is not older than this.
 const BEFORE_WINDOWS: Duration = Duration::from_secs(900);
+/// Blocks that are unpacked ahead.
+const AHEAD: usize = 4;
 /// About how many bytes of memory a sample takes.
 const BYTES_OF_SAMPLE: usize = 20;
 /// Summaries of summaries that are followed.
@@ -44,10 +47,24 @@ pub(super) fn engine(reader: &dyn Reader, settings: Settings, clock: &Clock) -> 
     let Some(last) = reader.last_step()? else { return Ok((Engine::new(settings, clock.now()), Vec::new())) };
     let began = Instant::now();
     let past = past(reader, &settings, last.time)?;
-    let n_samples = past.as_ref().map_or(0, |(_, n_samples)| *n_samples);
-    let resumed =
-        Resumed { sequence: last.sequence, time: last.time, saved: reader.saved()?, past: past.map(|(past, _)| past) };
-    let (engine, problems) = Engine::resume(settings, clock.now(), resumed);
+    let n_samples = past.as_ref().map_or(0, |past| past.n_samples());
+    let saved = reader.saved()?;
+    // What came is read and unpacked while what was read before is taken in.
+    let (engine, problems) = std::thread::scope(|scope| {
+        let past = past.map(|past| {
+            let (blocks, unpacked) = mpsc::sync_channel(AHEAD);
+            let since = past.since;
+            scope.spawn(move || {
+                for piece in &past.pieces {
+                    if blocks.send(unpack(reader, piece)).is_err() {
+                        return;
+                    }
+                }
+            });
+            Past { since, blocks: Box::new(unpacked.into_iter()) }
+        });
+        Engine::resume(settings, clock.now(), Resumed { sequence: last.sequence, time: last.time, saved, past })
+    });
     for problem in problems {
         tracing::error!(error = problem, "a piece of what was stored cannot be read, and begins anew");
     }
@@ -67,13 +84,39 @@ pub(super) fn engine(reader: &dyn Reader, settings: Settings, clock: &Clock) -> 
     Ok((engine, missed))
 }
 
-/// What windows may look back to from a time on, and how many samples that is: of `history.memory`, as much as memory
-/// has room for. `None` where nothing is stored.
-fn past<'a>(
-    reader: &'a dyn Reader,
-    settings: &Settings,
-    stopped: Time,
-) -> Result<Option<(Past<'a>, usize)>, store::Error> {
+/// What windows may look back to after a restart, as it is stored.
+struct StoredPast {
+    /// From when on everything is in it, in engine time.
+    since: Time,
+    /// Oldest first.
+    pieces: Vec<Piece>,
+}
+
+impl StoredPast {
+    fn n_samples(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.extent.samples).sum()
+    }
+}
+
+/// What came in a piece; where it cannot be read, that something is missing.
+fn unpack(reader: &dyn Reader, piece: &Piece) -> Block {
+    let block = reader.piece(piece.id).map_err(|error| error_chain(&error));
+    let block = block.and_then(|block| {
+        let block = block.ok_or("it is not there any more")?;
+        Block::unpack(&block, |_, _| true).map_err(|damage| damage.to_string())
+    });
+    block.unwrap_or_else(|error| {
+        let (first, last) = piece.extent.arrived;
+        tracing::error!(error, "what came from {first} to {last} cannot be read: windows do not reach back so far");
+        let mut lost = Block::default();
+        lost.lose(piece.extent.sequences.1, Now::at(last));
+        lost
+    })
+}
+
+/// What windows may look back to from a time on: of `history.memory`, as much as memory has room for, and the days that
+/// rules ask for. `None` where nothing is stored.
+fn past(reader: &dyn Reader, settings: &Settings, stopped: Time) -> Result<Option<StoredPast>, store::Error> {
     let since = stopped - settings.limits.memory - BEFORE_WINDOWS;
     let days = days_back(&reader.texts()?).and_then(|days| midnight(stopped, days, &settings.zone));
     // Of days before, only their sums stay in memory.
@@ -94,22 +137,7 @@ fn past<'a>(
     let Some(first) = pieces.first() else { return Ok(None) };
     // Where something came before, and nothing had to be left out, nothing else came since then.
     let since = if is_whole && cut.is_none() { from } else { first.extent.arrived.0 };
-    let n_samples = pieces.iter().map(|piece| piece.extent.samples).sum();
-    let blocks = pieces.into_iter().map(|piece| {
-        let block = reader.piece(piece.id).map_err(|error| error_chain(&error));
-        let block = block.and_then(|block| {
-            let block = block.ok_or("it is not there any more")?;
-            Block::unpack(&block, |_, _| true).map_err(|damage| damage.to_string())
-        });
-        block.unwrap_or_else(|error| {
-            let (first, last) = piece.extent.arrived;
-            tracing::error!(error, "what came from {first} to {last} cannot be read: windows do not reach back so far");
-            let mut lost = Block::default();
-            lost.lose(piece.extent.sequences.1, Now::at(last));
-            lost
-        })
-    });
-    Ok(Some((Past { since, blocks: Box::new(blocks) }, n_samples)))
+    Ok(Some(StoredPast { since, pieces }))
 }
 
 /// Of how many days before today rules ask, as far as their texts tell; `None` where they ask of none.
@@ -216,7 +244,9 @@ mod tests {
         let reader = store.reader();
         let last = reader.last_step().unwrap().unwrap();
         let settings = settings(memory_limit);
-        let past = past(&*reader, &settings, last.time).unwrap().map(|(past, _)| past);
+        let past = past(&*reader, &settings, last.time).unwrap().unwrap();
+        let blocks = past.pieces.iter().map(|piece| unpack(&*reader, piece));
+        let past = Some(Past { since: past.since, blocks: Box::new(blocks) });
         let (sequence, time, saved) = (last.sequence, last.time, reader.saved().unwrap());
         let now = Now::at(last.time);
         (Engine::resume(settings, now, Resumed { sequence, time, saved, past }).0, now)

@@ -12,10 +12,10 @@ use jiff::civil::Date;
 use super::Block;
 use super::block::Rows;
 use super::calendar::Calendar;
-use super::field::{Field, Observation};
+use super::field::{Field, Numbers, Observation};
 use super::ingest::whole_minute;
 use super::world::lookback;
-use crate::model::{SubjectKey, Time};
+use crate::model::{SubjectKey, Time, Value};
 
 /// What came before a restart.
 pub struct Past<'a> {
@@ -117,12 +117,33 @@ impl OfSubject {
                 self.fields.insert(place, (name.clone(), Field::new(none)));
             }
         }
+        let whole = if was_gone_before { None } else { Whole::of(block, rows, self.began) };
         let mut columns = rows.fields.iter().peekable();
         for (name, field) in &mut self.fields {
             let column = columns.next_if(|(known, _)| known == name).map(|(_, column)| column);
-            let mut was_gone = was_gone_before;
+            let mut done = 0;
+            if let Some(whole) = &whole
+                && let Some(column) = column
+                && let Some(values) = column.numbers(rows.times.len())
+                && (field.is_unborn() || field.is_before(rows.times[0]))
+            {
+                if field.is_unborn() {
+                    *field = Field::new(whole.observation(0, days[0], Value::Number(values[0])));
+                    done = 1;
+                }
+                let arrived = |row| whole.arrived(done + row);
+                let numbers = Numbers {
+                    times: &rows.times[done..],
+                    values: &values[done..],
+                    days: &days[done..],
+                    arrived: &arrived,
+                };
+                done += field.observe_numbers(&numbers, |time| whole_minute(time - memory - whole.lookback));
+            }
+            let mut was_gone = was_gone_before && done == 0;
             let mut gone = rows.gone.iter().peekable();
-            for (row, (time, input)) in rows.times.iter().zip(&rows.inputs).enumerate() {
+            for row in done..rows.times.len() {
+                let (time, input) = (rows.times[row], rows.inputs[row]);
                 if gone.next_if(|gone| **gone as usize == row).is_some() {
                     was_gone = true;
                     continue;
@@ -132,18 +153,48 @@ impl OfSubject {
                 if value.is_none() && field.is_unborn() {
                     continue;
                 }
-                let Some(input) = block.inputs.get(*input as usize).filter(|input| input.now.time >= self.began) else {
+                let Some(input) = block.inputs.get(input as usize).filter(|input| input.now.time >= self.began) else {
                     continue;
                 };
-                let observation = Observation { time: *time, arrived: input.now.time, day: days[row], value };
+                let observation = Observation { time, arrived: input.now.time, day: days[row], value };
                 if field.is_unborn() {
                     *field = Field::new(observation);
                     continue;
                 }
                 let lookback = lookback(input.source.stale_after);
-                field.give_up(whole_minute(*time - memory - lookback));
+                field.give_up(whole_minute(time - memory - lookback));
                 field.observe(observation, was_gone, lookback);
             }
         }
+    }
+}
+
+/// Rows of which each is later than the one before, none says that the subject is gone, all came since it began, and of
+/// all it turns stale after the same time.
+struct Whole<'a> {
+    block: &'a Block,
+    rows: &'a Rows,
+    lookback: Duration,
+}
+
+impl<'a> Whole<'a> {
+    fn of(block: &'a Block, rows: &'a Rows, began: Time) -> Option<Whole<'a>> {
+        let first = block.inputs.get(*rows.inputs.first()? as usize)?;
+        let is_alike = |input: &u32| {
+            let input = block.inputs.get(*input as usize);
+            input.is_some_and(|input| input.now.time >= began && input.source.stale_after == first.source.stale_after)
+        };
+        let is_whole = rows.gone.is_empty()
+            && rows.times.is_sorted_by(|before, after| before < after)
+            && rows.inputs.iter().all(is_alike);
+        is_whole.then(|| Whole { block, rows, lookback: lookback(first.source.stale_after) })
+    }
+
+    fn arrived(&self, row: usize) -> Time {
+        self.block.inputs[self.rows.inputs[row] as usize].now.time
+    }
+
+    fn observation(&self, row: usize, day: Date, value: Value) -> Observation {
+        Observation { time: self.rows.times[row], arrived: self.arrived(row), day, value: Some(value) }
     }
 }

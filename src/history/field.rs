@@ -59,7 +59,26 @@ impl Day {
         }
         self.last = value.clone();
     }
+
+    /// As [`Day::add`].
+    fn add_number(&mut self, time: Time, number: f64) {
+        self.changes += u32::from(self.samples > 0 && self.last.as_number() != Some(number));
+        self.samples += 1;
+        self.numbers.add(time, number);
+        self.last = Value::Number(number);
+    }
 }
+
+/// Numbers of a field that came one after the other.
+pub(crate) struct Numbers<'a> {
+    pub(crate) times: &'a [Time],
+    pub(crate) values: &'a [f64],
+    pub(crate) days: &'a [Date],
+    /// When each arrived, by its place.
+    pub(crate) arrived: &'a dyn Fn(usize) -> Time,
+}
+
+const MINUTE: i64 = 60_000_000;
 
 /// What a field was at one time in the past.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,6 +180,11 @@ impl Field {
         Some(field)
     }
 
+    /// Whether its newest observation is of before a time.
+    pub(crate) fn is_before(&self, time: Time) -> bool {
+        self.newest.time < time
+    }
+
     /// Whether it had no sample yet.
     pub(crate) fn is_unborn(&self) -> bool {
         self.newest.time == Time::from_micros(i64::MIN)
@@ -217,6 +241,59 @@ impl Field {
         self.push_newest_number();
     }
 
+    /// Takes numbers as [`Field::observe`] would, one after the other, where each is later than the one before. `horizon`
+    /// says up to which time samples are given up when one of a time comes. Gives the rest back where it meets a number that
+    /// is not finite, or the newest observation is no number.
+    pub(crate) fn observe_numbers(&mut self, numbers: &Numbers<'_>, horizon: impl Fn(Time) -> Time) -> usize {
+        let mut day = self.days.len();
+        let mut next_look = Time::from_micros(i64::MIN);
+        for (row, (time, value)) in numbers.times.iter().zip(numbers.values).enumerate() {
+            let Some(Value::Number(newest)) = self.newest.value.as_ref().filter(|value| readable(value)) else {
+                return row;
+            };
+            if !value.is_finite() {
+                return row;
+            }
+            let newest = *newest;
+            if *time >= next_look {
+                let horizon = horizon(*time);
+                self.give_up(horizon);
+                next_look = Time::from_micros(time.as_micros().div_euclid(MINUTE) * MINUTE + MINUTE);
+            }
+            // What `settle` does for numbers.
+            match &self.held {
+                Some((Value::Number(held), _)) if *held == newest => {}
+                _ => self.held = Some((Value::Number(newest), self.newest.arrived)),
+            }
+            if self.days.get(day).is_none_or(|known| known.date != self.newest.day) {
+                day = self.place_of_day(self.newest.day);
+            }
+            match self.days.get_mut(day) {
+                Some(known) => known.add_number(self.newest.time, newest),
+                None => self.days.push(Day::of(self.newest.day, self.newest.time, &Value::Number(newest))),
+            }
+            self.newest.time = *time;
+            self.newest.arrived = (numbers.arrived)(row);
+            self.newest.day = numbers.days[row];
+            self.newest.value = Some(Value::Number(*value));
+            self.numbers.push(*time, *value);
+        }
+        numbers.values.len()
+    }
+
+    /// The place of a day among those that are kept: after the last one, for which there is room, where it is new.
+    fn place_of_day(&mut self, day: Date) -> usize {
+        // Not always the last one: a clock may go back over midnight.
+        if let Some(place) = self.days.iter().rposition(|known| known.date == day) {
+            return place;
+        }
+        if let Some(kept) = days_before(day, DAYS_BACK) {
+            self.forget_days_before(kept);
+        }
+        self.days.reserve_exact(1);
+        self.days.len()
+    }
+
     fn push_newest_number(&mut self) {
         if let Some(Value::Number(number)) = self.newest.value
             && number.is_finite()
@@ -246,16 +323,10 @@ impl Field {
                 }
             }
         }
-        // Not always the last one: a clock may go back over midnight.
-        match self.days.iter_mut().rfind(|known| known.date == day) {
+        let place = self.place_of_day(day);
+        match self.days.get_mut(place) {
             Some(known) => known.add(time, &value),
-            None => {
-                if let Some(kept) = days_before(day, DAYS_BACK) {
-                    self.forget_days_before(kept);
-                }
-                self.days.reserve_exact(1);
-                self.days.push(Day::of(day, time, &value));
-            }
+            None => self.days.push(Day::of(day, time, &value)),
         }
     }
 

@@ -116,6 +116,14 @@ impl Column {
         }
     }
 
+    /// The values of all `n_rows` rows, where each has a number.
+    pub(crate) fn numbers(&self, n_rows: usize) -> Option<&[f64]> {
+        match &self.values {
+            Values::Numbers(numbers) if numbers.len() == n_rows => Some(numbers),
+            _ => None,
+        }
+    }
+
     pub(super) fn put(&self, n_rows: usize, texts: &mut Texts, out: &mut Vec<u8>) {
         // Nearly always every row has it.
         let has_all = matches!(self.runs.as_slice(), [run] if run.row == 0 && run.length as usize == n_rows);

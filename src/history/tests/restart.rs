@@ -44,10 +44,9 @@ fn saved(world: &World) -> Vec<SavedSubject> {
     subjects.map(|saved| serde_json::from_value(serde_json::to_value(&saved).unwrap()).unwrap()).collect()
 }
 
-fn restored(world: &World, came: &Block, since: Time, now: Now) -> World {
-    let packed = came.pack();
-    let block = Block::unpack(&packed, |_, _| true).unwrap();
-    let past = Past { since, blocks: Box::new(block.split(7).into_iter()) };
+fn restored(world: &World, came: &[Block], since: Time, now: Now) -> World {
+    let blocks = came.iter().map(|block| Block::unpack(&block.pack(), |_, _| true).unwrap());
+    let past = Past { since, blocks: Box::new(blocks) };
     World::restore(limits(), jiff::tz::TimeZone::UTC, (now.time, now), BTreeMap::new(), saved(world), Some(past))
 }
 
@@ -65,10 +64,28 @@ fn batch(push: &Push, clock: i64) -> Batch {
     Batch { source, snapshots: vec![snapshot], complete: Vec::new() }
 }
 
+/// Numbers that come in good order, with a gap or something else now and then.
+fn steady_push() -> impl Strategy<Value = Push> {
+    let number = (0_i32..8).prop_map(|number| Some(Value::Number(f64::from(number) / 3.0)));
+    let wait = prop_oneof![20 => Just(10_i64), 5 => 1_i64..300, 1 => 3000_i64..9000];
+    let steady = (wait, number.clone(), number).prop_map(|(wait, x, y)| Push {
+        wait: wait + i64::from(wait % 13 == 7),
+        skew: 0,
+        x,
+        y,
+    });
+    prop_oneof![60 => steady, 1 => any_push()]
+}
+
+fn any_pushes() -> impl Strategy<Value = Vec<Push>> {
+    let steady = prop::collection::vec(steady_push(), 2..200);
+    prop_oneof![prop::collection::vec(any_push(), 2..80), steady]
+}
+
 proptest! {
     #[test]
-    fn windows_are_the_same_after_a_restart_as_without_one(pushes in prop::collection::vec(any_push(), 2..80), forgets in 0_usize..200) {
-        let (mut world, mut came, mut clock) = (world_with(limits()), Block::default(), 0);
+    fn windows_are_the_same_after_a_restart_as_without_one(pushes in any_pushes(), forgets in 0_usize..200, together in 1_usize..60) {
+        let (mut world, mut came, mut clock) = (world_with(limits()), vec![Block::default()], 0);
         let (last, before) = pushes.split_last().unwrap();
         for (sequence, push) in before.iter().enumerate() {
             clock += push.wait;
@@ -77,7 +94,10 @@ proptest! {
             }
             let batch = batch(push, clock);
             let report = world.ingest(now(clock), &batch);
-            came.take(sequence as u64, now(clock), &batch, &report);
+            if sequence % together == 0 {
+                came.push(Block::default());
+            }
+            came.last_mut().unwrap().take(sequence as u64, now(clock), &batch, &report);
         }
         let mut other = restored(&world, &came, Time::from_micros(i64::MIN), now(clock));
         // Both give up what is too old with the next snapshot.
@@ -104,7 +124,7 @@ fn what_is_not_stored_is_no_answer_and_what_came_before_is_not_missed() {
             came.take(n as u64, now(n * 10), &batch, &report);
         }
     }
-    let other = restored(&world, &came, at(500), now(990));
+    let other = restored(&world, &[came.clone()], at(500), now(990));
     let ask = |world: &World, length| {
         let window = Window::Span { length: secs(length), ago: Duration::ZERO };
         world.window(id(world), WindowFn::Count, "x", window, now(990))
@@ -118,13 +138,13 @@ fn what_is_not_stored_is_no_answer_and_what_came_before_is_not_missed() {
     // Something that came could not be stored.
     let mut holed = came.clone();
     holed.lose(200, now(985));
-    let other = restored(&world, &holed, at(500), now(990));
+    let other = restored(&world, &[holed], at(500), now(990));
     assert_eq!(ask(&other, 5), Ok(1.0));
     assert!(matches!(ask(&other, 10), Err(crate::model::NoData::BeyondHistory { .. })));
 
     // A piece that speaks of a snapshot which is not among what was stored: nothing leads up to it.
     set(&mut world, 1000, 5.0);
-    let other = restored(&world, &came, at(500), now(1000));
+    let other = restored(&world, &[came], at(500), now(1000));
     let window = Window::Span { length: secs(60), ago: Duration::ZERO };
     assert!(other.window(id(&other), WindowFn::Count, "x", window, now(1000)).is_err());
 }
