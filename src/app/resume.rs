@@ -5,9 +5,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
+use super::together::together;
 use super::{Error, error_chain};
 use crate::engine::{DeadLetter, Engine, Input, Outcome, Resumed, Settings};
-use crate::history::{Block, DAYS_BACK, Past};
+use crate::history::{Block, DAYS_BACK, Past, Threads};
 use crate::model::{NotificationId, Now, Occasion, Time};
 use crate::outbox::DROPPED;
 use crate::store::{self, DeliveryState, Piece, PieceFilter, Reader, Text};
@@ -61,7 +62,8 @@ pub(super) fn engine(reader: &dyn Reader, settings: Settings, clock: &Clock) -> 
                     }
                 }
             });
-            Past { since, blocks: Box::new(unpacked.into_iter()) }
+            let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+            Past { since, blocks: Box::new(unpacked.into_iter()), threads: Threads::new(at_once, together) }
         });
         Engine::resume(settings, clock.now(), Resumed { sequence: last.sequence, time: last.time, saved, past })
     });
@@ -246,7 +248,7 @@ mod tests {
         let settings = settings(memory_limit);
         let past = past(&*reader, &settings, last.time).unwrap().unwrap();
         let blocks = past.pieces.iter().map(|piece| unpack(&*reader, piece));
-        let past = Some(Past { since: past.since, blocks: Box::new(blocks) });
+        let past = Some(Past { since: past.since, blocks: Box::new(blocks), threads: Threads::default() });
         let (sequence, time, saved) = (last.sequence, last.time, reader.saved().unwrap());
         let now = Now::at(last.time);
         (Engine::resume(settings, now, Resumed { sequence, time, saved, past }).0, now)

@@ -48,6 +48,7 @@ use crate::model::{ChannelName, FiringId, NotificationId, Now, RuleName, Subject
 use crate::routing::{Routing, Silences};
 use crate::rules::RuleSet;
 
+pub use crate::history::{Job, Together};
 pub use acknowledge::Selector;
 pub use books::Books;
 pub use escalate::{Clock, NextStep};
@@ -55,7 +56,6 @@ pub use inhibit::Muted;
 pub use input::{DeadLetter, Effects, Event, Input, Outcome, RuleFault, SavedState, Settings, Suppressed, Transition};
 pub use pause::{Pause, Paused};
 pub use quarantine::Quarantine;
-pub use resting::{Job, Together};
 pub use saved::Resumed;
 pub use state::{Alert, Counts, Firing, Standing, TargetId};
 pub use view::{AlertView, RuleView};
@@ -72,7 +72,7 @@ type Member = (RuleName, SubjectKey, TargetId);
 /// The engine.
 pub struct Engine {
     settings: Settings,
-    threads: resting::Threads,
+    threads: crate::history::Threads,
     sequence: u64,
     /// The time of the newest step; time never goes back.
     now: Now,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::history::{Scratch, SubjectId, World};
+use crate::history::{Scratch, SubjectId, Threads, Together, World};
 use crate::model::Now;
 use crate::rules::{AtRest, Rule};
 
@@ -17,25 +17,6 @@ const BLOCK: usize = 128;
 
 /// Fewer verdicts than this are not worth a second thread.
 const WORTH_A_THREAD: usize = 4096;
-
-/// A part of what is to be done.
-pub type Job<'a> = &'a mut (dyn FnMut() + Send);
-
-/// Does all jobs, at the same time where it can.
-pub type Together = fn(&mut [Job<'_>]);
-
-/// How the parts of a large input are judged.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Threads {
-    at_once: usize,
-    together: Together,
-}
-
-impl Default for Threads {
-    fn default() -> Threads {
-        Threads { at_once: 1, together: |jobs| jobs.iter_mut().for_each(|job| job()) }
-    }
-}
 
 /// Which alerts of one rule are at rest, and by what verdict. What is not here is looked at in full.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +87,7 @@ impl Glance {
 impl Engine {
     /// Judges large inputs in up to so many parts at once. Effects are the same for any number.
     pub fn use_threads(&mut self, at_once: usize, together: Together) {
-        self.threads = Threads { at_once: at_once.max(1), together };
+        self.threads = Threads::new(at_once, together);
     }
 
     /// Looks at subjects by some rules, for those whose alerts stay at rest.
@@ -115,13 +96,10 @@ impl Engine {
         let resting = |rule: &Arc<Rule>| self.states.get(&rule.name).map_or(&nothing, |state| &state.resting);
         let asked: Vec<(&Rule, &Resting)> = rules.iter().map(|rule| (&**rule, resting(rule))).collect();
         let world = &*self.world;
-        let at_once = self.threads.at_once.min(ids.len() * rules.len() / WORTH_A_THREAD).max(1);
+        let at_once = self.threads.parts(ids.len() * rules.len(), WORTH_A_THREAD);
         let mut parts: Vec<(&[SubjectId], Vec<Glance>)> =
             ids.chunks(ids.len().div_ceil(at_once).max(1)).map(|ids| (ids, Vec::new())).collect();
-        let mut jobs: Vec<_> =
-            parts.iter_mut().map(|(ids, glances)| || *glances = glance_at(world, now, &asked, ids)).collect();
-        (self.threads.together)(&mut jobs.iter_mut().map(|job| job as Job<'_>).collect::<Vec<_>>());
-        drop(jobs);
+        self.threads.each(&mut parts, |(ids, glances)| *glances = glance_at(world, now, &asked, ids));
         let mut all: Vec<Glance> = asked.iter().map(|_| Glance::default()).collect();
         for (_, part) in parts {
             all.iter_mut().zip(part).for_each(|(all, part)| all.extend(part));

@@ -21,7 +21,7 @@ impl Engine {
         let world = World::new(settings.limits.clone(), settings.zone.clone(), now);
         Engine {
             settings,
-            threads: super::resting::Threads::default(),
+            threads: crate::history::Threads::default(),
             sequence: 0,
             sweep_at: now.time.next_multiple(SWEEP),
             now,

@@ -14,8 +14,12 @@ use super::block::Rows;
 use super::calendar::Calendar;
 use super::field::{Field, Numbers, Observation};
 use super::ingest::whole_minute;
+use super::threads::Threads;
 use super::world::lookback;
 use crate::model::{SubjectKey, Time, Value};
+
+/// Fewer rows are not worth a second thread.
+const WORTH_A_THREAD: usize = 4096;
 
 /// What came before a restart.
 pub struct Past<'a> {
@@ -23,6 +27,8 @@ pub struct Past<'a> {
     pub since: Time,
     /// What came, oldest first.
     pub blocks: Box<dyn Iterator<Item = Block> + 'a>,
+    /// How it is taken in.
+    pub threads: Threads,
 }
 
 impl fmt::Debug for Past<'_> {
@@ -69,7 +75,7 @@ impl Backfill {
     ) -> Backfill {
         let subjects = subjects.map(|(key, began)| (key, OfSubject { began, ..OfSubject::default() })).collect();
         let mut backfill = Backfill { since: past.since, lost: None, memory, calendar, subjects };
-        past.blocks.for_each(|block| backfill.take(&block));
+        past.blocks.for_each(|block| backfill.take(&block, past.threads));
         backfill
     }
 
@@ -80,16 +86,27 @@ impl Backfill {
     }
 
     /// Takes what came after all that it has.
-    fn take(&mut self, block: &Block) {
+    fn take(&mut self, block: &Block, threads: Threads) {
         self.lost = self.lost.max(block.inputs.iter().rfind(|input| input.is_lost).map(|input| input.now.time));
-        for (subject, rows) in &block.subjects {
-            let Some(past) = self.subjects.get_mut(subject) else { continue };
-            let day = |(time, input): (&Time, &u32)| {
-                let wall = block.inputs.get(*input as usize).map_or(*time, |input| input.now.wall_of(*time));
-                self.calendar.remember_day_of(wall)
-            };
-            let days: Vec<Date> = rows.times.iter().zip(&rows.inputs).map(day).collect();
-            past.go_on(block, rows, &days, self.memory);
+        let known = |(subject, rows)| Some((self.subjects.get_mut(subject).map(std::mem::take)?, subject, rows));
+        let mut known: Vec<(OfSubject, &SubjectKey, &Rows)> = block.subjects.iter().filter_map(known).collect();
+        let n_rows: usize = known.iter().map(|(_, _, rows)| rows.times.len()).sum();
+        let n_together = known.len().div_ceil(threads.parts(n_rows, WORTH_A_THREAD)).max(1);
+        let mut parts: Vec<_> = known.chunks_mut(n_together).map(|part| (part, self.calendar.clone())).collect();
+        let memory = self.memory;
+        threads.each(&mut parts, |(part, calendar)| {
+            for (past, _, rows) in part.iter_mut() {
+                let day = |(time, input): (&Time, &u32)| {
+                    let wall = block.inputs.get(*input as usize).map_or(*time, |input| input.now.wall_of(*time));
+                    calendar.remember_day_of(wall)
+                };
+                let days: Vec<Date> = rows.times.iter().zip(&rows.inputs).map(day).collect();
+                past.go_on(block, rows, &days, memory);
+            }
+        });
+        drop(parts);
+        for (past, subject, _) in known {
+            self.subjects.insert(subject.clone(), past);
         }
     }
 
@@ -142,7 +159,7 @@ impl OfSubject {
             }
             let mut was_gone = was_gone_before && done == 0;
             let mut gone = rows.gone.iter().peekable();
-            for row in done..rows.times.len() {
+            for (row, day) in days.iter().enumerate().skip(done) {
                 let (time, input) = (rows.times[row], rows.inputs[row]);
                 if gone.next_if(|gone| **gone as usize == row).is_some() {
                     was_gone = true;
@@ -156,7 +173,7 @@ impl OfSubject {
                 let Some(input) = block.inputs.get(input as usize).filter(|input| input.now.time >= self.began) else {
                     continue;
                 };
-                let observation = Observation { time, arrived: input.now.time, day: days[row], value };
+                let observation = Observation { time, arrived: input.now.time, day: *day, value };
                 if field.is_unborn() {
                     *field = Field::new(observation);
                     continue;

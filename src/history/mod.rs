@@ -30,6 +30,7 @@ mod summary;
 mod table;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod windows;
 mod world;
 
@@ -42,5 +43,6 @@ pub use recording::Recorder;
 pub use saved::SavedSubject;
 pub use subject::{Subject, SubjectId};
 pub(crate) use table::Place;
+pub use threads::{Job, Threads, Together};
 pub(crate) use windows::Scratch;
 pub use world::World;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::lanes::{Backlog, Dispatch, Dispatched, Lanes, Receivers};
 use crate::engine::{Effects, Engine, Input, Outcome, Resumed, SavedState, Settings};
-use crate::history::{Block, Past};
+use crate::history::{Block, Past, Threads};
 use crate::model::{ChannelName, Notification, NotificationId, Now, Time};
 
 /// What stands for a whole outbox: how long a notification takes, and what comes of it.
@@ -95,7 +95,11 @@ impl Bench {
         self.now.time = self.now.time + down;
         let piece = |(key, value): (&Arc<str>, &Arc<[u8]>)| SavedState { key: key.clone(), value: Some(value.clone()) };
         let (sequence, time) = self.last_step;
-        let past = Past { since: Time::from_micros(i64::MIN), blocks: Box::new(std::iter::once(self.came.clone())) };
+        let past = Past {
+            since: Time::from_micros(i64::MIN),
+            blocks: Box::new(std::iter::once(self.came.clone())),
+            threads: Threads::default(),
+        };
         let resumed = Resumed { sequence, time, saved: self.saved.iter().map(piece).collect(), past: Some(past) };
         let (engine, problems) = Engine::resume(self.settings.clone(), self.now, resumed);
         self.engine = engine;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::oracle::{Push, any_push};
 use super::*;
-use crate::history::{Block, Past, SavedSubject, Share, Window, WindowFn};
+use crate::history::{Block, Past, SavedSubject, Share, Threads, Window, WindowFn};
 
 const MEMORY: Duration = Duration::from_secs(3600);
 
@@ -46,7 +46,7 @@ fn saved(world: &World) -> Vec<SavedSubject> {
 
 fn restored(world: &World, came: &[Block], since: Time, now: Now) -> World {
     let blocks = came.iter().map(|block| Block::unpack(&block.pack(), |_, _| true).unwrap());
-    let past = Past { since, blocks: Box::new(blocks) };
+    let past = Past { since, blocks: Box::new(blocks), threads: Threads::default() };
     World::restore(limits(), jiff::tz::TimeZone::UTC, (now.time, now), BTreeMap::new(), saved(world), Some(past))
 }
 

@@ -136,6 +136,8 @@ pub fn in_parallel<T: Sync, S, R: Send, E>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
 
     fn jobs(jobs: usize) -> NonZeroUsize {
@@ -160,8 +162,20 @@ mod tests {
     fn an_error_ends_the_work() {
         let worked_on = AtomicUsize::new(0);
         let items = vec![(); 100_000];
-        let work = |_: &mut (), (): &()| worked_on.fetch_add(1, Ordering::Relaxed);
-        assert_eq!(in_parallel(&items, jobs(2), || (), work, |_, _| Err("enough")), Err("enough"));
+        let has_failed = AtomicBool::new(false);
+        // However late this thread is, some work is left when it says that it is enough.
+        let work = |_: &mut (), (): &()| {
+            while worked_on.load(Ordering::Relaxed) > 1000 && !has_failed.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            std::thread::yield_now();
+            worked_on.fetch_add(1, Ordering::Relaxed)
+        };
+        let fail = |_, _| {
+            has_failed.store(true, Ordering::Relaxed);
+            Err("enough")
+        };
+        assert_eq!(in_parallel(&items, jobs(2), || (), work, fail), Err("enough"));
         assert!(worked_on.into_inner() < items.len());
     }
 }
