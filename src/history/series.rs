@@ -99,11 +99,23 @@ impl Series {
             self.cells.push_back(Cell { begin, end, summary });
             self.open = end;
         }
-        if self.times.len() == self.times.capacity() && self.spent * 4 >= self.times.len() {
-            self.drop_spent();
+        if self.times.len() == self.times.capacity() {
+            self.make_place();
         }
         self.times.push(time);
         self.values.push(value);
+    }
+
+    /// Makes place for more samples: an eighth of what there is. Twice the place, as vectors do it, would mostly be empty, and
+    /// samples are most of what is in memory.
+    fn make_place(&mut self) {
+        let eighth = self.times.len() / 8;
+        if self.spent >= eighth.max(1) {
+            self.drop_spent();
+        } else {
+            self.times.reserve_exact(eighth.max(8));
+            self.values.reserve_exact(eighth.max(8));
+        }
     }
 
     fn drop_spent(&mut self) {

@@ -1,4 +1,4 @@
-//! What must outlive a step: events, notifications, delivery attempts, and the last good text of each file.
+//! What must outlive a step: what came, events, notifications, delivery attempts, and the last good text of each file.
 //!
 //! [`Store`] is the one writer and is owned by one thread; [`Reader`] answers the API from any thread. Nothing in the
 //! traits speaks of a kind of storage, so that an embedded database and a shared one fit them alike. [`Memory`] keeps

@@ -154,6 +154,19 @@ fn all_problems_of_a_file_are_told_at_once() {
 }
 
 #[test]
+fn what_memory_looks_back_to_is_on_the_disk() {
+    check_problems(
+        "history: { memory: 48h, disk: 1d }\n",
+        &[
+            "1:31: error: `disk` must be at least as long as `memory` (after a restart, memory is filled from the disk: write `7d`)",
+        ],
+    );
+    let history = |text: &str| parse(text).unwrap().history;
+    assert_eq!(history("history: { memory: 10d }").disk, Duration::from_secs(10 * 86_400));
+    assert_eq!(history("history: { disk_limit: 1GiB }").disk_limit, 1 << 30);
+}
+
+#[test]
 fn keys_that_come_later_are_refused_and_say_so() {
     check_problems(
         "metrics: {}\nroutes:\n  - { to: [a] }\n",
