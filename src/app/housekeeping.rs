@@ -65,11 +65,9 @@ impl House {
         let Some(Sealing { records, damaged }) = tokio::task::spawn_blocking(move || seal(&*store, now)).await?? else {
             return Ok(false);
         };
-        for piece in damaged {
-            let (first, last) = piece.extent.arrived;
-            tracing::error!(
-                "the samples that came from {first} to {last} cannot be read any more: the file was changed"
-            );
+        if let Some((first, last)) = damaged.first().zip(damaged.last()) {
+            let (pieces, first, last) = (damaged.len(), first.extent.arrived.0, last.extent.arrived.1);
+            tracing::error!(pieces, "samples that came from {first} to {last} cannot be read: the file was changed");
         }
         for record in records {
             if !self.writer.store(record).await {

@@ -55,13 +55,7 @@ pub(super) fn engine(reader: &dyn Reader, settings: Settings, clock: &Clock) -> 
         let past = past.map(|past| {
             let (blocks, unpacked) = mpsc::sync_channel(AHEAD);
             let since = past.since;
-            scope.spawn(move || {
-                for piece in &past.pieces {
-                    if blocks.send(unpack(reader, piece)).is_err() {
-                        return;
-                    }
-                }
-            });
+            scope.spawn(move || unpack_all(reader, &past.pieces, &blocks));
             let at_once = std::thread::available_parallelism().map_or(1, usize::from);
             Past { since, blocks: Box::new(unpacked.into_iter()), threads: Threads::new(at_once, together) }
         });
@@ -100,20 +94,41 @@ impl StoredPast {
     }
 }
 
-/// What came in a piece; where it cannot be read, that something is missing.
-fn unpack(reader: &dyn Reader, piece: &Piece) -> Block {
-    let block = reader.piece(piece.id).map_err(|error| error_chain(&error));
-    let block = block.and_then(|block| {
-        let block = block.ok_or("it is not there any more")?;
-        Block::unpack(&block, |_, _| true).map_err(|damage| damage.to_string())
-    });
-    block.unwrap_or_else(|error| {
-        let (first, last) = piece.extent.arrived;
-        tracing::error!(error, "what came from {first} to {last} cannot be read: windows do not reach back so far");
-        let mut lost = Block::default();
-        lost.lose(piece.extent.sequences.1, Now::at(last));
-        lost
-    })
+/// What came in a piece, or why it cannot be read.
+fn unpack(reader: &dyn Reader, piece: &Piece) -> Result<Block, String> {
+    let block = reader.piece(piece.id).map_err(|error| error_chain(&error))?;
+    let block = block.ok_or("it is not there any more")?;
+    Block::unpack(&block, |_, _| true).map_err(|damage| damage.to_string())
+}
+
+/// What stands for a piece that cannot be read: that something is missing.
+fn missing(piece: &Piece) -> Block {
+    let mut lost = Block::default();
+    lost.lose(piece.extent.sequences.1, Now::at(piece.extent.arrived.1));
+    lost
+}
+
+/// Reads pieces one after the other, and says at the end what could not be read.
+fn unpack_all(reader: &dyn Reader, pieces: &[Piece], blocks: &mpsc::SyncSender<Block>) {
+    let (mut n_broken, mut newest) = (0, None);
+    for piece in pieces {
+        let block = unpack(reader, piece).unwrap_or_else(|error| {
+            n_broken += 1;
+            newest = Some((piece.extent.arrived.1, error));
+            missing(piece)
+        });
+        if blocks.send(block).is_err() {
+            return;
+        }
+    }
+    if let Some((last, error)) = newest {
+        tracing::error!(
+            pieces = n_broken,
+            of = pieces.len(),
+            error,
+            "some of what came up to {last} cannot be read: windows do not reach back so far"
+        );
+    }
 }
 
 /// What windows may look back to from a time on: of `history.memory`, as much as memory has room for, and the days that
@@ -247,7 +262,7 @@ mod tests {
         let last = reader.last_step().unwrap().unwrap();
         let settings = settings(memory_limit);
         let past = past(&*reader, &settings, last.time).unwrap().unwrap();
-        let blocks = past.pieces.iter().map(|piece| unpack(&*reader, piece));
+        let blocks = past.pieces.iter().map(|piece| unpack(&*reader, piece).unwrap());
         let past = Some(Past { since: past.since, blocks: Box::new(blocks), threads: Threads::default() });
         let (sequence, time, saved) = (last.sequence, last.time, reader.saved().unwrap());
         let now = Now::at(last.time);

@@ -236,7 +236,10 @@ fn not_judged(summary: &Summary, options: &Options, origin: &Origin, zone: &Time
                 0 => format!("{} is empty: there is nothing to replay", origin.quoted()),
                 _ => format!("no line of {} is a snapshot", origin.quoted()),
             };
-            let hint = "a recording has one JSON object a line, with `time`, `kind`, `name` and `fields`";
+            let hint = match origin {
+                Origin::File(_) => "a recording has one JSON object a line, with `time`, `kind`, `name` and `fields`",
+                Origin::Stored { .. } => "the lines above say why; `larum backup` checks the whole database",
+            };
             Some(NotJudged::Nothing(Error::message(Kind::Failure, message).with_hint(hint)))
         }
         (Some((_, last)), None) => {

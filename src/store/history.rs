@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Error, Reader, Record};
 use crate::history::{Block, Came, Extent, in_order};
-use crate::model::{SubjectKey, Time};
+use crate::model::{Now, SubjectKey, Time};
 
 /// For how long what came waits to be sealed, unless there is much of it.
 const SEAL_AFTER: Duration = Duration::from_secs(3600);
@@ -129,7 +129,10 @@ impl Stored {
             // What went meanwhile was the oldest: nobody was to see it any more.
             let Some(block) = self.store.piece(piece.id).map_err(|error| chain(&error))? else { continue };
             let block = Block::unpack(&block, wanted);
-            blocks.push(block.map_err(|damage| format!("a piece of the stored history is not read: {damage}"))?);
+            blocks.push(block.map_err(|damage| {
+                let (first, last) = piece.extent.arrived;
+                format!("what came from {first} to {last} cannot be read: {damage}")
+            })?);
         }
         Ok(blocks)
     }
@@ -212,7 +215,10 @@ pub fn seal(reader: &dyn Reader, now: Time) -> Result<Option<Sealing>, Error> {
         let Some(block) = reader.piece(piece.id)? else { continue };
         match Block::unpack(&block, |_, _| true) {
             Ok(block) => whole.append(block),
-            Err(_) => damaged.push(piece.clone()),
+            Err(_) => {
+                whole.lose(piece.extent.sequences.1, Now::at(piece.extent.arrived.1));
+                damaged.push(piece.clone());
+            }
         }
     }
     let Some(mut together) = waiting.first().zip(waiting.last()).map(|(first, last)| Extent {

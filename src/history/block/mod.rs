@@ -195,6 +195,10 @@ impl Block {
 
     /// Parts with some subjects each, in their order, of about so many values.
     pub fn split(self, samples: usize) -> Vec<Block> {
+        if self.subjects.is_empty() && !self.inputs.is_empty() {
+            // Nothing but that something is missing.
+            return vec![self];
+        }
         let mut parts: Vec<(usize, Block)> = Vec::new();
         for (subject, rows) in self.subjects {
             let n_more = rows.len();

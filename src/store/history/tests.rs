@@ -71,3 +71,22 @@ fn much_is_sealed_in_parts_of_some_subjects() {
     let came = all(&*reader);
     assert_eq!((came.len(), came[119].snapshots.len()), (120, n_subjects));
 }
+
+#[test]
+fn what_cannot_be_read_is_told_and_what_is_missing_is_a_part_of_its_own() {
+    let mut store = Memory::default();
+    let reader = store.reader();
+    store.commit(&[step(1, 0, 2)]).unwrap();
+    let piece = reader.pieces(&PieceFilter::default()).unwrap().remove(0);
+    // A store whose bytes were changed, as far as anybody can tell who reads them.
+    let oops = Record::Sealed(Sealed { extent: piece.extent, block: b"oops".to_vec(), completes: true });
+    store.commit(&[oops]).unwrap();
+    let came: Vec<_> = Stored::read(reader.clone(), &PieceFilter::default()).unwrap().collect();
+    let told = "what came from 1970-01-01T00:00:00Z to 1970-01-01T00:00:00Z cannot be read: the block is damaged: it does not begin as a block does";
+    assert_eq!(came, [Err(told.to_string())]);
+
+    let mut lost = Block::default();
+    lost.lose(2, Now::at(Time::EPOCH));
+    let parts = lost.clone().split(10);
+    assert_eq!(parts, [lost]);
+}
