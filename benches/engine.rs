@@ -65,13 +65,9 @@ fn now(pass: i64) -> Now {
 /// An engine without rules.
 fn engine() -> Engine {
     let settings = Settings {
-        seed: 1,
-        forget_after: Duration::from_secs(3600),
-        forget_firing_after: Duration::from_secs(24 * 3600),
-        retention: Duration::from_secs(90 * 24 * 3600),
-        zone: jiff::tz::TimeZone::UTC,
         limits: Limits { memory_limit: 4 << 30, memory: Duration::from_secs(3600), ..Limits::default() },
         remembers: true,
+        ..Settings::default()
     };
     let mut engine = Engine::new(settings, now(0));
     engine.use_threads(2, larum::app::together);

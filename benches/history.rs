@@ -138,13 +138,9 @@ fn make_day(dir: &Path) {
     let n_passes = 24 * 360;
     let time = |pass: u64| Time::from_micros((now - (n_passes - pass as i64) * EVERY) * 1_000_000);
     let settings = Settings {
-        seed: 1,
-        forget_after: Duration::from_secs(3600),
-        forget_firing_after: Duration::from_secs(24 * 3600),
-        retention: Duration::from_secs(90 * 24 * 3600),
-        zone: jiff::tz::TimeZone::UTC,
         limits: Limits { memory_limit: 4 << 30, ..Limits::default() },
         remembers: true,
+        ..Settings::default()
     };
     let mut engine = Engine::new(settings, Now::at(time(0)));
     let fields = names();

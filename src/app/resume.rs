@@ -2,19 +2,17 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::clock::Clock;
 use super::together::together;
 use super::{Error, error_chain};
 use crate::engine::{DeadLetter, Engine, Input, Outcome, Resumed, Settings};
-use crate::history::{Block, DAYS_BACK, Past, Threads};
+use crate::history::{Block, DAYS_BACK, Past, Threads, midnight};
 use crate::model::{NotificationId, Now, Occasion, Time};
 use crate::outbox::DROPPED;
 use crate::store::{self, DeliveryState, Piece, PieceFilter, Reader, Text};
 
-/// Windows also look at the sample before them, which is not older than this.
-const BEFORE_WINDOWS: Duration = Duration::from_secs(900);
 /// Blocks that are unpacked ahead.
 const AHEAD: usize = 4;
 /// About how many bytes of memory a sample takes.
@@ -134,7 +132,7 @@ fn unpack_all(reader: &dyn Reader, pieces: &[Piece], blocks: &mpsc::SyncSender<B
 /// What windows may look back to from a time on: of `history.memory`, as much as memory has room for, and the days that
 /// rules ask for. `None` where nothing is stored.
 fn past(reader: &dyn Reader, settings: &Settings, stopped: Time) -> Result<Option<StoredPast>, store::Error> {
-    let since = stopped - settings.limits.memory - BEFORE_WINDOWS;
+    let since = stopped - settings.limits.reach();
     let days = days_back(&reader.texts()?).and_then(|days| midnight(stopped, days, &settings.zone));
     // Of days before, only their sums stay in memory.
     let from = days.map_or(since, |days| days.min(since));
@@ -171,14 +169,6 @@ fn days_back(texts: &[Text]) -> Option<u32> {
     }
 }
 
-/// The beginning of the day so many days before a time.
-fn midnight(time: Time, days: u32, zone: &jiff::tz::TimeZone) -> Option<Time> {
-    let date = time.to_jiff().to_zoned(zone.clone()).date();
-    let date = date.checked_sub(jiff::Span::new().days(i64::from(days))).ok()?;
-    let start = date.to_zoned(zone.clone()).ok()?.start_of_day().ok()?;
-    Some(Time::from_micros(start.timestamp().as_microsecond()))
-}
-
 /// How a notification ended; `None` while it waits.
 fn outcome(reader: &dyn Reader, id: &NotificationId) -> Result<Option<Outcome>, store::Error> {
     let mut asked = id.clone();
@@ -210,6 +200,8 @@ fn outcome(reader: &dyn Reader, id: &NotificationId) -> Result<Option<Outcome>, 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::engine::Effects;
     use crate::history::{Batch, Limits, Source, Window, WindowFn};
@@ -218,13 +210,10 @@ mod tests {
 
     fn settings(memory_limit: usize) -> Settings {
         Settings {
-            seed: 1,
-            forget_after: Duration::from_secs(3600),
-            forget_firing_after: Duration::from_secs(24 * 3600),
-            retention: Duration::from_secs(24 * 3600),
             zone: jiff::tz::TimeZone::get("Asia/Shanghai").unwrap(),
             limits: Limits { memory: Duration::from_secs(3600), memory_limit, ..Limits::default() },
             remembers: true,
+            ..Settings::default()
         }
     }
 

@@ -12,8 +12,8 @@ use crate::lab::replay::{Recording, span_of};
 use crate::model::Time;
 use crate::store::{PieceFilter, Reader, Sqlite, Stored};
 
-/// Windows also look at the sample before them, which is not older than this.
-const BEFORE_WINDOWS: Duration = Duration::from_secs(900);
+/// Engine time may differ from the clock on the wall by about so much: what is read besides is left out by the replay.
+const CLOCKS_APART: Duration = Duration::from_secs(900);
 
 /// Where snapshots come from.
 pub(super) enum Origin {
@@ -73,11 +73,9 @@ impl Origin {
                 _ => Recording::open(file).map_err(|error| cannot_read(file, error)),
             },
             Origin::Stored { data_dir, store } => {
-                // Engine time may differ from the clock on the wall; what is read besides is left out by the replay.
-                let reach = project.settings.limits.memory + BEFORE_WINDOWS;
                 let filter = PieceFilter {
-                    from: from.map(|from| from - reach),
-                    until: until.map(|until| until + BEFORE_WINDOWS),
+                    from: from.map(|from| from - project.settings.limits.reach()),
+                    until: until.map(|until| until + CLOCKS_APART),
                     ..PieceFilter::default()
                 };
                 let stored = Stored::read(store.clone(), &filter).map_err(|error| self.failed(error))?;

@@ -126,6 +126,21 @@ pub struct Settings {
     pub remembers: bool,
 }
 
+/// What a larum.yaml comes to that says nothing of these, without a seed. Nothing is given for a restart.
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            seed: 1,
+            forget_after: Duration::from_secs(3600),
+            forget_firing_after: Duration::from_secs(24 * 3600),
+            retention: Duration::from_secs(90 * 24 * 3600),
+            zone: jiff::tz::TimeZone::UTC,
+            limits: crate::history::Limits::default(),
+            remembers: false,
+        }
+    }
+}
+
 /// Something that happened to an alert, told to anybody or not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {

@@ -103,6 +103,14 @@ pub struct Limits {
     pub max_fields: usize,
 }
 
+impl Limits {
+    /// How far before now samples can be asked for: windows also look at the one before them, which is mostly not older
+    /// than 15 minutes.
+    pub fn reach(&self) -> Duration {
+        self.memory + Duration::from_secs(900)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {

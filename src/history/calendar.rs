@@ -49,6 +49,13 @@ impl Calendar {
     }
 }
 
+/// When the day began so many days before that of a wall-clock time. `None` at the ends of time.
+pub fn midnight(wall: Time, days: u32, zone: &TimeZone) -> Option<Time> {
+    let calendar = Calendar::new(zone.clone());
+    let date = days_before(calendar.day_of(wall), days)?;
+    calendar.borders(date).map(|(start, _)| start)
+}
+
 /// The day this many days before another. `None` before the year -9999.
 pub(crate) fn days_before(date: Date, days: u32) -> Option<Date> {
     date.checked_sub(jiff::Span::new().days(i64::from(days))).ok()

@@ -59,14 +59,6 @@ impl Day {
         }
         self.last = value.clone();
     }
-
-    /// As [`Day::add`].
-    fn add_number(&mut self, time: Time, number: f64) {
-        self.changes += u32::from(self.samples > 0 && self.last.as_number() != Some(number));
-        self.samples += 1;
-        self.numbers.add(time, number);
-        self.last = Value::Number(number);
-    }
 }
 
 /// Numbers of a field that came one after the other.
@@ -269,7 +261,7 @@ impl Field {
                 day = self.place_of_day(self.newest.day);
             }
             match self.days.get_mut(day) {
-                Some(known) => known.add_number(self.newest.time, newest),
+                Some(known) => known.add(self.newest.time, &Value::Number(newest)),
                 None => self.days.push(Day::of(self.newest.day, self.newest.time, &Value::Number(newest))),
             }
             self.newest.time = *time;

@@ -37,7 +37,7 @@ mod world;
 pub use backfill::Past;
 pub use batch::{Batch, BatchReport, Limits, Refusal, Source};
 pub use block::{Block, Came, Damaged, Extent, in_order};
-pub use calendar::DAYS_BACK;
+pub use calendar::{DAYS_BACK, midnight};
 pub use question::{Share, Window, WindowFn};
 pub use recording::Recorder;
 pub use saved::SavedSubject;

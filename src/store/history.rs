@@ -127,7 +127,10 @@ impl Stored {
             };
             self.n_read.fetch_add(piece.bytes, Ordering::Relaxed);
             // What went meanwhile was the oldest: nobody was to see it any more.
-            let Some(block) = self.store.piece(piece.id).map_err(|error| chain(&error))? else { continue };
+            let Some(block) = self.store.piece(piece.id).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?
+            else {
+                continue;
+            };
             let block = Block::unpack(&block, wanted);
             blocks.push(block.map_err(|damage| {
                 let (first, last) = piece.extent.arrived;
@@ -162,13 +165,6 @@ impl Iterator for Stored {
     }
 }
 
-fn chain(error: &Error) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
-}
-
 /// A part of what came in a while, sealed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sealed {
@@ -196,20 +192,22 @@ pub struct Sealing {
 /// Where the store cannot be read.
 pub fn seal(reader: &dyn Reader, now: Time) -> Result<Option<Sealing>, Error> {
     let mut waiting = reader.pieces(&PieceFilter { sealed: Some(false), ..PieceFilter::default() })?;
-    let Some(first) = waiting.first().map(|piece| piece.extent.arrived.0) else { return Ok(None) };
+    let Some(first) = waiting.first().map(|piece| piece.extent.clone()) else { return Ok(None) };
     let n_samples: usize = waiting.iter().map(|piece| piece.extent.samples).sum();
-    if now.since(first) < SEAL_AFTER && n_samples < SEALED_SAMPLES && waiting.len() < UNSEALED {
+    if now.since(first.arrived.0) < SEAL_AFTER && n_samples < SEALED_SAMPLES && waiting.len() < UNSEALED {
         return Ok(None);
     }
     let (mut n_together, mut n_samples) = (0, 0);
     for Piece { extent, .. } in &waiting {
         n_samples += extent.samples;
-        if n_together > 0 && (n_samples > SEALED_SAMPLES || extent.arrived.1.since(first) > SEAL_AFTER) {
+        if n_together > 0 && (n_samples > SEALED_SAMPLES || extent.arrived.1.since(first.arrived.0) > SEAL_AFTER) {
             break;
         }
         n_together += 1;
     }
     waiting.truncate(n_together);
+    let Some(last) = waiting.last().map(|piece| &piece.extent) else { return Ok(None) };
+    let (sequences, arrived) = ((first.sequences.0, last.sequences.1), (first.arrived.0, last.arrived.1));
     let (mut whole, mut damaged) = (Block::default(), Vec::new());
     for piece in &waiting {
         let Some(block) = reader.piece(piece.id)? else { continue };
@@ -221,28 +219,16 @@ pub fn seal(reader: &dyn Reader, now: Time) -> Result<Option<Sealing>, Error> {
             }
         }
     }
-    let Some(mut together) = waiting.first().zip(waiting.last()).map(|(first, last)| Extent {
-        sequences: (first.extent.sequences.0, last.extent.sequences.1),
-        arrived: (first.extent.arrived.0, last.extent.arrived.1),
-        subjects: None,
-        samples: 0,
-    }) else {
-        return Ok(None);
-    };
     let parts = whole.split(PART_SAMPLES);
     let n_parts = parts.len();
-    let mut records = Vec::with_capacity(n_parts);
-    for (number, part) in parts.into_iter().enumerate() {
-        if let Some(Extent { subjects, samples, .. }) = part.extent() {
-            (together.subjects, together.samples) = (subjects, samples);
-        }
-        let (extent, completes) = (together.clone(), number + 1 == n_parts);
-        records.push(Record::Sealed(Sealed { extent, block: part.pack(), completes }));
-    }
+    let seal = |(number, part): (usize, Block)| {
+        let extent = Extent { sequences, arrived, ..part.extent()? };
+        Some(Record::Sealed(Sealed { extent, block: part.pack(), completes: number + 1 == n_parts }))
+    };
+    let records: Vec<Record> = parts.into_iter().enumerate().filter_map(seal).collect();
     if records.is_empty() {
-        // Nothing of it can be read: it must not be tried again for ever.
-        let block = Block::default().pack();
-        records.push(Record::Sealed(Sealed { extent: together, block, completes: true }));
+        // All of it went meanwhile.
+        return Ok(None);
     }
     Ok(Some(Sealing { records, damaged }))
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::history::{Batch, Limits, Source};
+use crate::history::{Batch, Source};
 use crate::model::{Labels, Notification, Snapshot, SubjectKey, Value};
 use crate::routing::{Plan, Silence};
 use crate::rules::Loader;
@@ -51,15 +51,7 @@ fn time(secs: i64) -> Time {
 }
 
 fn settings() -> Settings {
-    Settings {
-        seed: 1,
-        forget_after: Duration::from_secs(3600),
-        forget_firing_after: Duration::from_secs(24 * 3600),
-        retention: Duration::from_secs(90 * 24 * 3600),
-        zone: jiff::tz::TimeZone::UTC,
-        limits: Limits::default(),
-        remembers: true,
-    }
+    Settings { remembers: true, ..Settings::default() }
 }
 
 impl Bench {

@@ -69,7 +69,7 @@ impl<'a> Bytes<'a> {
         count.ok_or(Damaged("it says that it has more than it may"))
     }
 
-    fn float(&mut self) -> Result<f64, Damaged> {
+    pub(super) fn number(&mut self) -> Result<f64, Damaged> {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(self.take(8)?);
         Ok(f64::from_le_bytes(bytes))
@@ -102,16 +102,12 @@ impl<'a> Bytes<'a> {
 
     pub(super) fn numbers(&mut self, count: usize) -> Result<Vec<f64>, Damaged> {
         match self.byte()? {
-            number::SAME => Ok(vec![self.float()?; count]),
-            number::RAW => (0..count).map(|_| self.float()).collect(),
+            number::SAME => Ok(vec![self.number()?; count]),
+            number::RAW => (0..count).map(|_| self.number()).collect(),
             number::PACKED => self.packed(count),
             number::WHOLE => Ok(self.wholes(count)?.into_iter().map(|value| value as f64).collect()),
             _ => Err(Damaged("a column is packed in an unknown way")),
         }
-    }
-
-    pub(super) fn number(&mut self) -> Result<f64, Damaged> {
-        self.float()
     }
 
     pub(super) fn text(&mut self) -> Result<Arc<str>, Damaged> {

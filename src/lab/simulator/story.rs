@@ -242,10 +242,8 @@ pub(super) fn tell(story: &[Chapter], seed: u64, telling: Telling, restarts: Res
         seed,
         forget_after: Duration::from_secs(20 * 60),
         forget_firing_after: Duration::from_secs(3600),
-        retention: Duration::from_secs(90 * 24 * 3600),
-        zone: jiff::tz::TimeZone::UTC,
-        limits: crate::history::Limits::default(),
         remembers: true,
+        ..Settings::default()
     };
     let mut bench = Bench::new(settings, Now::at(START));
     let (mut receivers, mut ends) = (Random::new(seed ^ 0xde11), Random::new(seed ^ 0x0ff));

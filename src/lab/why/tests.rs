@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::engine::explain::{Answer, Explanation};
 use crate::engine::{Effects, Engine, Input, Settings};
-use crate::history::{Batch, Limits, Source};
+use crate::history::{Batch, Source};
 use crate::lab::Bench;
 use crate::lab::replay::{Options, Recording};
 use crate::model::{Now, Snapshot, SubjectKey, Time, Value};
@@ -27,15 +27,7 @@ fn at(secs: i64) -> Time {
 
 /// A bench with these rules, and two routes: errors go to `pager`, everything to `console`.
 fn bench(rules: &str) -> Bench {
-    let settings = Settings {
-        seed: 1,
-        forget_after: Duration::from_secs(3600),
-        forget_firing_after: Duration::from_secs(24 * 3600),
-        retention: Duration::from_secs(90 * 24 * 3600),
-        zone: jiff::tz::TimeZone::UTC,
-        limits: Limits::default(),
-        remembers: false,
-    };
+    let settings = Settings::default();
     let mut bench = Bench::new(settings, Now::at(at(0)));
     let route = |matches: &str, to: &str, line| Route {
         matches: serde_yaml::from_str(matches).unwrap(),

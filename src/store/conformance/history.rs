@@ -134,17 +134,13 @@ fn what_came_goes_by_time_and_by_size(store: &mut dyn Store) {
     for sequence in 1..=9 {
         store.commit(&[taking(sequence, &["a"])]).unwrap();
     }
-    let mut trim = |before, bytes| -> Vec<u64> {
+    let trim = |store: &mut dyn Store, before, bytes| -> Vec<u64> {
         while store.trim_history(before, bytes).unwrap() > 0 {}
         sequences(store)
     };
-    assert_eq!(trim(at(180), u64::MAX), [3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(trim(store, at(180), u64::MAX), [3, 4, 5, 6, 7, 8, 9]);
     let size = pieces(store, PieceFilter::default())[0].bytes;
-    let mut trim = |before, bytes| -> Vec<u64> {
-        while store.trim_history(before, bytes).unwrap() > 0 {}
-        sequences(store)
-    };
-    assert_eq!(trim(at(180), size * 3), [7, 8, 9]);
-    assert_eq!(trim(at(480), size * 3), [8, 9]);
-    assert!(trim(at(480), 0).is_empty());
+    assert_eq!(trim(store, at(180), size * 3), [7, 8, 9]);
+    assert_eq!(trim(store, at(480), size * 3), [8, 9]);
+    assert!(trim(store, at(480), 0).is_empty());
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::history::{Block, Extent};
-use crate::model::Time;
+use crate::model::{SubjectKey, Time};
 use crate::store::{Piece, Sealed};
 
-type Kept = BTreeMap<(u64, String), (Piece, Vec<u8>)>;
+/// By sequence and first subject.
+type Kept = BTreeMap<(u64, Option<SubjectKey>), (Piece, Vec<u8>)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
     newest: i64,
-    /// By sequence and first subject, those that were not sealed and those that were.
+    /// Those that were not sealed, and those that were.
     kept: [Kept; 2],
     /// Up to which step what came is sealed.
     sealed: Option<u64>,
@@ -20,8 +21,7 @@ pub(super) struct Pieces {
 impl Pieces {
     fn insert(&mut self, extent: Extent, block: Vec<u8>, sealed: bool) {
         self.newest += 1;
-        let subject = extent.subjects.as_ref().map(|(first, _)| format!("{}\u{1f}{}", first.kind, first.name));
-        let key = (extent.sequences.0, subject.unwrap_or_default());
+        let key = (extent.sequences.0, extent.subjects.as_ref().map(|(first, _)| first.clone()));
         let piece = Piece { id: self.newest, sealed, extent, bytes: block.len() as u64 };
         self.kept[usize::from(sealed)].insert(key, (piece, block));
     }
