@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::committer::{Keep, Writer};
 use super::figures::Figures;
 use crate::config::History;
+use crate::history::LEADS_UP;
 use crate::store::{Reader, Sealing, seal};
 
 /// How often it is looked whether there is enough to seal.
@@ -54,7 +55,7 @@ impl House {
         self.writer.trim(Keep {
             // A wall clock that jumped ahead must not remove what it makes look old.
             ended: now.time.min(now.wall()) - self.retention,
-            came: now.time - self.history.disk,
+            came: now.time - self.history.disk.max(LEADS_UP),
             bytes: self.history.disk_limit as u64,
         });
     }

@@ -8,7 +8,7 @@ use super::clock::Clock;
 use super::together::together;
 use super::{Error, error_chain};
 use crate::engine::{DeadLetter, Engine, Input, Outcome, Resumed, Settings};
-use crate::history::{Block, DAYS_BACK, Past, Threads, midnight};
+use crate::history::{Block, DAYS_BACK, LEADS_UP, Past, Threads, midnight};
 use crate::model::{NotificationId, Now, Occasion, Time};
 use crate::outbox::DROPPED;
 use crate::store::{self, DeliveryState, Piece, PieceFilter, Reader, Text};
@@ -132,17 +132,17 @@ fn unpack_all(reader: &dyn Reader, pieces: &[Piece], blocks: &mpsc::SyncSender<B
 /// What windows may look back to from a time on: of `history.memory`, as much as memory has room for, and the days that
 /// rules ask for. `None` where nothing is stored.
 fn past(reader: &dyn Reader, settings: &Settings, stopped: Time) -> Result<Option<StoredPast>, store::Error> {
-    let since = stopped - settings.limits.reach();
+    let since = stopped - settings.limits.reach().max(LEADS_UP);
     let days = days_back(&reader.texts()?).and_then(|days| midnight(stopped, days, &settings.zone));
     // Of days before, only their sums stay in memory.
     let from = days.map_or(since, |days| days.min(since));
     let mut pieces = reader.pieces(&PieceFilter { from: Some(from), ..PieceFilter::default() })?;
     let is_whole = !reader.pieces(&PieceFilter { until: Some(from), ..PieceFilter::default() })?.is_empty();
-    // Of the newest ones as many as there is room for; pieces that were sealed together stay together.
+    // Of those that are not needed to know what subjects are, as many as there is room for; pieces that were sealed together stay together.
     let mut room = settings.limits.memory_limit / BYTES_OF_SAMPLE;
     let fits = |piece: &&Piece| {
         let needs = if piece.extent.arrived.1 < since { 0 } else { piece.extent.samples };
-        let fits = room >= needs;
+        let fits = room >= needs || piece.extent.arrived.1 >= stopped - LEADS_UP;
         room = room.saturating_sub(needs);
         fits
     };

@@ -104,7 +104,7 @@ impl Engine {
         }
     }
 
-    /// A subject has a new snapshot, or is about to be forgotten.
+    /// A subject is no longer what was stored of it and what came since.
     pub(super) fn touch_subject(&mut self, id: SubjectId) {
         if self.settings.remembers {
             self.touched_subjects.push(id);
@@ -193,9 +193,13 @@ impl Engine {
         }
     }
 
-    /// The subjects that reported. There may be many, in the order of their keys.
+    /// The subjects of which blocks do not tell all. There may be many, in the order of their keys.
     fn save_subjects(&mut self, effects: &mut Effects) {
         let mut ids = std::mem::take(&mut self.touched_subjects);
+        if self.settings.remembers {
+            let now = self.now.time;
+            ids.extend(self.world_mut().far_behind(now));
+        }
         if !ids.is_sorted() {
             ids.sort_unstable();
         }
@@ -209,6 +213,7 @@ impl Engine {
                 self.touched.remove(&key);
             }
             effects.saved.push(SavedState { key, value: Some(bytes(&saved).into()) });
+            self.world_mut().is_stored(id);
         }
         self.touched_subjects = ids;
     }
@@ -273,7 +278,7 @@ impl Engine {
         let remembered = read::<RememberedRule>(take(kind::RULE), &mut problems);
         engine.rules = Arc::new(RuleSet::remembered(remembered.into_iter().map(|(_, rule)| rule)));
         engine.awaits_rules = true;
-        for id in engine.world.moved() {
+        for id in engine.world.all() {
             engine.touch_subject(id);
         }
 

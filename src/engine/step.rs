@@ -149,7 +149,9 @@ impl Engine {
         let report = self.world_mut().ingest(now, &batch);
         effects.batch = Some(batch);
         for id in report.judged.iter().chain(&report.gone) {
-            self.touch_subject(*id);
+            if self.world.is_outdated(*id) {
+                self.touch_subject(*id);
+            }
         }
         if self.awaits_rules {
             self.unjudged.extend(report.judged.iter().chain(&report.gone));

@@ -14,6 +14,7 @@ use super::block::Rows;
 use super::calendar::Calendar;
 use super::field::{Field, Numbers, Observation};
 use super::ingest::whole_minute;
+use super::saved::SavedSubject;
 use super::threads::Threads;
 use super::world::lookback;
 use crate::model::{SubjectKey, Time, Value};
@@ -45,74 +46,86 @@ pub(super) struct Backfill {
     /// For how long samples are kept.
     memory: Duration,
     calendar: Calendar,
+    /// Whether there is any.
+    is_known: bool,
     subjects: HashMap<SubjectKey, OfSubject, foldhash::fast::FixedState>,
 }
 
-/// The past of one subject.
-#[derive(Default)]
+/// One subject and its past.
 pub(super) struct OfSubject {
+    /// What is remembered of it, up to what came last.
+    pub(super) saved: SavedSubject,
     /// When its first snapshot came. What came before was of one that was forgotten.
     began: Time,
+    /// When the newest snapshot arrived that it had when it was stored.
+    stored: Time,
     /// In the order of their names.
-    fields: Vec<(Arc<str>, Field)>,
+    pub(super) fields: Vec<(Arc<str>, Field)>,
+    /// From when on everything is known of it, where that is not all: in engine time.
+    pub(super) cut: Option<Time>,
+    /// What came last may be missing.
+    pub(super) is_doubtful: bool,
     is_gone: bool,
 }
 
 impl OfSubject {
-    /// The past of a field.
-    pub(super) fn take(&mut self, field: &str) -> Option<Field> {
-        let place = self.fields.binary_search_by(|(known, _)| (**known).cmp(field)).ok()?;
-        Some(self.fields.remove(place).1)
+    fn new(saved: SavedSubject) -> OfSubject {
+        let (began, stored) = (saved.began(), saved.arrived);
+        OfSubject { saved, began, stored, fields: Vec::new(), cut: None, is_doubtful: false, is_gone: false }
     }
 }
 
 impl Backfill {
-    /// Reads the past of subjects, of which it is known when they began.
+    /// Reads the past of subjects that were stored.
     pub(super) fn of(
-        past: Past<'_>,
+        past: Option<Past<'_>>,
         (memory, calendar): (Duration, Calendar),
-        subjects: impl Iterator<Item = (SubjectKey, Time)>,
+        subjects: Vec<SavedSubject>,
     ) -> Backfill {
-        let subjects = subjects.map(|(key, began)| (key, OfSubject { began, ..OfSubject::default() })).collect();
-        let mut backfill = Backfill { since: past.since, lost: None, memory, calendar, subjects };
-        past.blocks.for_each(|block| backfill.take(&block, past.threads));
+        let subjects = subjects.into_iter().map(|saved| (saved.key.clone(), OfSubject::new(saved))).collect();
+        let since = past.as_ref().map_or(Time::EPOCH, |past| past.since);
+        let mut backfill = Backfill { since, lost: None, memory, calendar, is_known: past.is_some(), subjects };
+        if let Some(past) = past {
+            past.blocks.for_each(|block| backfill.take(&block, past.threads));
+        }
         backfill
-    }
-
-    /// From when on it has everything of a subject that began then, in engine time; `None` where it has everything.
-    pub(super) fn cut(&self, began: Time) -> Option<Time> {
-        let cut = self.lost.max(Some(self.since));
-        cut.filter(|cut| began < *cut)
     }
 
     /// Takes what came after all that it has.
     fn take(&mut self, block: &Block, threads: Threads) {
         self.lost = self.lost.max(block.inputs.iter().rfind(|input| input.is_lost).map(|input| input.now.time));
-        let known = |(subject, rows)| Some((self.subjects.get_mut(subject).map(std::mem::take)?, subject, rows));
-        let mut known: Vec<(OfSubject, &SubjectKey, &Rows)> = block.subjects.iter().filter_map(known).collect();
+        let known = |(subject, rows)| self.subjects.remove_entry(subject).map(|(key, known)| (key, known, rows));
+        let mut known: Vec<(SubjectKey, OfSubject, &Rows)> = block.subjects.iter().filter_map(known).collect();
         let n_rows: usize = known.iter().map(|(_, _, rows)| rows.times.len()).sum();
         let n_together = known.len().div_ceil(threads.parts(n_rows, WORTH_A_THREAD)).max(1);
         let mut parts: Vec<_> = known.chunks_mut(n_together).map(|part| (part, self.calendar.clone())).collect();
         let memory = self.memory;
         threads.each(&mut parts, |(part, calendar)| {
-            for (past, _, rows) in part.iter_mut() {
+            for (_, past, rows) in part.iter_mut() {
                 let day = |(time, input): (&Time, &u32)| {
                     let wall = block.inputs.get(*input as usize).map_or(*time, |input| input.now.wall_of(*time));
                     calendar.remember_day_of(wall)
                 };
                 let days: Vec<Date> = rows.times.iter().zip(&rows.inputs).map(day).collect();
                 past.go_on(block, rows, &days, memory);
+                past.saved.follow(block, rows);
             }
         });
         drop(parts);
-        for (past, subject, _) in known {
-            self.subjects.insert(subject.clone(), past);
-        }
+        self.subjects.extend(known.into_iter().map(|(key, past, _)| (key, past)));
     }
 
-    /// What is known of a subject, which is then forgotten.
-    pub(super) fn remove(&mut self, subject: &SubjectKey) -> OfSubject {
-        self.subjects.remove(subject).unwrap_or_default()
+    /// A subject with what is known of it, which is then forgotten.
+    pub(super) fn remove(&mut self, subject: &SubjectKey) -> Option<OfSubject> {
+        let mut known = self.subjects.remove(subject)?;
+        // Nothing is missing of what came after the past begins.
+        let cut = self.lost.max(self.is_known.then_some(self.since));
+        known.cut = cut.filter(|cut| known.began < *cut);
+        if let Some(lost) = self.lost.filter(|lost| *lost > known.stored) {
+            known.is_doubtful = true;
+            known.saved.doubt(lost);
+        }
+        Some(known)
     }
 }
 

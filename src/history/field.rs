@@ -118,7 +118,7 @@ pub(crate) fn same(a: &Value, b: &Value) -> bool {
 }
 
 /// Whether a value can be read: numbers that are not finite cannot.
-fn readable(value: &Value) -> bool {
+pub(crate) fn readable(value: &Value) -> bool {
     value.as_number().is_none_or(f64::is_finite)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::arrivals::Arrivals;
 use super::batch::MAX_AHEAD;
 use super::field::{Field, Observation};
-use super::table::{Record, field_bytes, label_bytes};
+use super::table::{Piece, Record, field_bytes, label_bytes};
 use super::world::lookback;
 use super::{Batch, BatchReport, Refusal, Source, Subject, SubjectId, World};
 use crate::model::{Labels, Now, Snapshot, SubjectKey, Time};
@@ -151,6 +151,7 @@ impl World {
             let arrived = std::mem::replace(&mut record.subject.arrived, now.time);
             record.subject.stale_from = now.time;
             record.subject.blind = Duration::ZERO;
+            record.piece = Piece::Outdated;
             self.move_to(id, arrived, false);
         }
         if self.leave(id) { Outcome::Gone } else { Outcome::StillGone }
@@ -161,6 +162,7 @@ impl World {
         let Some(record) = self.table.get_mut(id) else { return false };
         self.awaited.remove(&id);
         record.fresh_until.take().into_iter().for_each(|time| self.fresh.remove(time));
+        record.piece = Piece::Outdated;
         !std::mem::replace(&mut record.subject.gone, true)
     }
 
@@ -186,6 +188,7 @@ impl World {
             began: now.time,
             observed: snapshot.time,
             fresh_until: None,
+            piece: Piece::Outdated,
         };
         self.bytes += record.bytes();
         let id = self.table.insert(record);
@@ -204,10 +207,12 @@ impl World {
         self.awaited.remove(&id);
 
         let subject = &mut record.subject;
+        let mut leads_on = subject.leads_on_to(now.time, source) && record.observed < snapshot.time;
         if !same_labels(&subject.labels, &snapshot.labels) {
             kind.unlabel(&subject.labels, &subject.key.name);
             self.bytes -= label_bytes(&subject.labels);
             subject.labels = kind.label(&snapshot.labels, &subject.key.name, id);
+            leads_on = false;
             self.bytes += label_bytes(&subject.labels);
         }
         let was_gone = std::mem::replace(&mut subject.gone, false);
@@ -247,12 +252,18 @@ impl World {
         }
         seen.for_each(|(unknown, value)| add(unknown, value));
         if !new.is_empty() {
+            leads_on = false;
             self.bytes += new.iter().map(|(name, field)| field_bytes(name, field)).sum::<usize>();
             record.fields.reserve_exact(new.len());
             record.fields.extend(new);
             record.fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
 
+        match record.piece {
+            _ if !leads_on => record.piece = Piece::Outdated,
+            Piece::Current => self.fall_behind(now.time, id),
+            Piece::Behind | Piece::Outdated => {}
+        }
         self.move_to(id, arrived, true);
     }
 }

@@ -40,7 +40,7 @@ pub use block::{Block, Came, Damaged, Extent, in_order};
 pub use calendar::{DAYS_BACK, midnight};
 pub use question::{Share, Window, WindowFn};
 pub use recording::Recorder;
-pub use saved::SavedSubject;
+pub use saved::{LEADS_UP, SavedSubject};
 pub use subject::{Subject, SubjectId};
 pub(crate) use table::Place;
 pub use threads::{Job, Threads, Together};

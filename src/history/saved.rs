@@ -1,5 +1,9 @@
 //! What is remembered of subjects over a restart, and the world as it is after one.
 //!
+//! A subject is not stored with each snapshot: what it is stored as, and the rows of the blocks that came since, are what
+//! it is ([`SavedSubject::follow`]). It is stored anew where its rows do not say all, and every quarter of an hour, so that
+//! not much has to be read to find them.
+//!
 //! Samples are not among it: they come from blocks that were stored ([`Past`]); a window that reaches back before
 //! those has no answer, instead of a wrong one. Times that count how long something has lasted are moved by the time in which nobody watched, so that it does not count.
 
@@ -11,11 +15,21 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::arrivals::Arrivals;
-use super::backfill::Backfill;
-use super::field::{Field, Observation};
-use super::table::Record;
+use super::backfill::{Backfill, OfSubject};
+use super::block::{Block, Rows};
+use super::field::{Field, Observation, readable, same};
+use super::table::{Piece, Record};
 use super::{Limits, Past, Subject, SubjectId, World};
 use crate::model::{Labels, Now, SubjectKey, Time, Value};
+
+/// What came in so long before the engine stopped must be known to it when it starts again: subjects that were stored before
+/// are brought up to date from it.
+pub const LEADS_UP: Duration = Duration::from_secs(20 * 60);
+
+/// A subject that is behind is stored within so many minutes, each at another one.
+const MINUTES_BEHIND: u32 = 15;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// One subject, as it is stored.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -55,6 +69,45 @@ pub struct SavedSubject {
     /// Since when fields have had their values, in engine time, where that is before the newest snapshot.
     #[serde(default)]
     pub held: BTreeMap<Arc<str>, Time>,
+}
+
+impl SavedSubject {
+    /// When its first snapshot came, whether anybody watched since or not.
+    pub(super) fn began(&self) -> Time {
+        self.began.unwrap_or(self.first_seen)
+    }
+
+    /// Becomes what it was after the rows that came since it was stored.
+    pub(super) fn follow(&mut self, block: &Block, rows: &Rows) {
+        let arrived = |input: &u32| block.inputs.get(*input as usize).map(|input| input.now.time);
+        let first = rows.inputs.partition_point(|input| arrived(input).is_none_or(|arrived| arrived <= self.arrived));
+        for row in first..rows.times.len() {
+            let Some(arrived) = arrived(&rows.inputs[row]) else { continue };
+            // One that says that it is gone is stored as such.
+            if rows.gone.binary_search(&(row as u32)).is_ok() {
+                continue;
+            }
+            let before = std::mem::replace(&mut self.arrived, arrived);
+            (self.time, self.observed) = (rows.times[row], rows.times[row]);
+            (self.stale_from, self.blind) = (None, Duration::ZERO);
+            for (name, known) in &mut self.fields {
+                let column = rows.fields.binary_search_by(|(field, _)| field.cmp(name)).ok();
+                let value = column.and_then(|column| rows.fields[column].1.get(row)).filter(readable);
+                let goes_on = known.as_ref().zip(value.as_ref()).is_some_and(|(known, value)| same(known, value));
+                if goes_on {
+                    self.held.entry(name.clone()).or_insert(before);
+                } else {
+                    self.held.remove(name);
+                }
+                *known = value;
+            }
+        }
+    }
+
+    /// Something that came at a time is missing: fields may have had other values then.
+    pub(super) fn doubt(&mut self, missing: Time) {
+        self.held.values_mut().for_each(|since| *since = missing.max(*since));
+    }
 }
 
 /// A subject as it is to be stored: the same JSON as of a [`SavedSubject`].
@@ -135,13 +188,12 @@ impl World {
         world.started = Time::EPOCH;
         world.blind = Some((stopped, now.time));
         let subjects: Vec<SavedSubject> = subjects.into_iter().collect();
-        let mut past = past.map(|past| {
-            let known = subjects.iter().map(|saved| (saved.key.clone(), saved.began.unwrap_or(saved.first_seen)));
-            Backfill::of(past, (world.limits.memory, world.calendar.clone()), known)
-        });
-        for saved in subjects {
-            let watched = world.paused_since(&saved.source).map_or(stopped, |since| since.min(stopped));
-            world.take_up(saved, past.as_mut(), (watched, blind, now));
+        let keys: Vec<SubjectKey> = subjects.iter().map(|saved| saved.key.clone()).collect();
+        let mut known = Backfill::of(past, (world.limits.memory, world.calendar.clone()), subjects);
+        for key in keys {
+            let Some(subject) = known.remove(&key) else { continue };
+            let watched = world.paused_since(&subject.saved.source).map_or(stopped, |since| since.min(stopped));
+            world.take_up(subject, (watched, blind, now));
         }
         for since in world.paused.values_mut() {
             *since = *since + blind;
@@ -152,17 +204,12 @@ impl World {
         world
     }
 
-    fn take_up(
-        &mut self,
-        saved: SavedSubject,
-        past: Option<&mut Backfill>,
-        (stopped, blind, now): (Time, Duration, Now),
-    ) {
-        let began = saved.began.unwrap_or(saved.first_seen);
-        // Nothing is missing of what came after the past begins.
-        let cut = past.as_ref().and_then(|past| past.cut(began));
-        let mut past = past.map(|past| past.remove(&saved.key)).unwrap_or_default();
-        let was_fresh = !saved.gone && stopped < saved.stale_from.unwrap_or(saved.arrived) + saved.stale_after;
+    fn take_up(&mut self, subject: OfSubject, (stopped, blind, now): (Time, Duration, Now)) {
+        let OfSubject { saved, fields: mut past, cut, is_doubtful, .. } = subject;
+        let began = saved.began();
+        // Of one whose newest snapshots are missing it is not known that it was silent.
+        let was_fresh =
+            !saved.gone && (is_doubtful || stopped < saved.stale_from.unwrap_or(saved.arrived) + saved.stale_after);
         // How long it has been silent counts only time in which somebody watched.
         let silent_since = saved.arrived + blind;
         let kind = self.kinds.get_key_value(&saved.key.kind).map_or(&saved.key.kind, |(known, _)| known).clone();
@@ -183,12 +230,14 @@ impl World {
         arrivals.forget_before(silent_since);
         let day = self.calendar.remember_day_of(now.wall_of(saved.observed));
         let (fields, observed) = (Vec::new(), saved.observed);
-        let mut record = Record { subject, fields, arrivals, began, observed, fresh_until: None };
+        let piece = Piece::Outdated;
+        let mut record = Record { subject, fields, arrivals, began, observed, fresh_until: None, piece };
         let members = self.kinds.entry(kind).or_default();
         for (name, value) in saved.fields {
             let since = saved.held.get(&name).map_or(saved.arrived, |since| *since);
             let observation = Observation { time: saved.observed, arrived: since + blind, day, value };
-            let known = past.take(&name).and_then(|field| field.go_on(&observation, cut));
+            let place = past.binary_search_by(|(known, _)| known.cmp(&name)).ok();
+            let known = place.map(|place| past.remove(place).1).and_then(|field| field.go_on(&observation, cut));
             let field = known.unwrap_or_else(|| Field::after_restart(observation, now.time));
             record.fields.push((members.add_field(name), field));
         }
@@ -214,13 +263,40 @@ impl World {
         self.awaited.contains(&id)
     }
 
-    /// The subjects whose times are not what was stored of them: all that the engine's absence has moved.
-    pub fn moved(&self) -> Vec<SubjectId> {
-        let is_moved = self.blind.is_some_and(|(stopped, restarted)| stopped < restarted);
-        match is_moved {
-            true => self.ids().collect(),
-            false => self.awaited.iter().copied().collect(),
+    /// Whether what is stored of a subject must be stored anew.
+    pub(crate) fn is_outdated(&self, id: SubjectId) -> bool {
+        self.table.get(id).is_some_and(|record| record.piece == Piece::Outdated)
+    }
+
+    /// What is to be remembered of a subject is stored as it is now.
+    pub(crate) fn is_stored(&mut self, id: SubjectId) {
+        if let Some(record) = self.table.get_mut(id) {
+            record.piece = Piece::Current;
         }
+    }
+
+    /// A snapshot came of a subject whose piece was what it is.
+    pub(super) fn fall_behind(&mut self, now: Time, id: SubjectId) {
+        if let Some(record) = self.table.get_mut(id) {
+            record.piece = Piece::Behind;
+            let minutes = id.place() as u32 % MINUTES_BEHIND;
+            self.behind.entry(now.next_multiple(MINUTE) + minutes * MINUTE).or_default().push(id);
+        }
+    }
+
+    /// The subjects that are behind for so long that they must be stored anew. A few may be current again.
+    pub(crate) fn far_behind(&mut self, now: Time) -> Vec<SubjectId> {
+        let mut far = Vec::new();
+        while let Some(due) = self.behind.first_entry().filter(|due| *due.key() <= now) {
+            far.extend(due.remove());
+        }
+        far.retain(|id| self.table.get(*id).is_some_and(|record| record.piece == Piece::Behind));
+        far
+    }
+
+    /// All subjects, in no order: after a restart none is what was stored of it.
+    pub(crate) fn all(&self) -> Vec<SubjectId> {
+        self.ids().collect()
     }
 
     /// Whether any subject of a kind is [awaited](World::is_awaited): then its sets are not whole.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Source;
 use crate::model::{Labels, SubjectKey, Time};
 
 /// A subject of the world: it stays valid until the subject is forgotten, and is never used for another one.
@@ -45,6 +46,16 @@ impl Subject {
     /// When it turns stale, if no snapshot comes before.
     pub fn stale_at(&self) -> Time {
         self.stale_from + self.stale_after
+    }
+
+    /// Whether a snapshot that comes now says by itself what the subject is then, but for its fields and labels.
+    pub(super) fn leads_on_to(&self, now: Time, source: &Source) -> bool {
+        // At one time several may come, and a piece does not say after which of them it was stored.
+        !self.gone
+            && self.arrived < now
+            && self.stale_from == self.arrived
+            && self.blind.is_zero()
+            && self.stale_after == source.stale_after
     }
 
     /// The value of a label; `name` and `kind` count as labels, and one that is missing is empty.

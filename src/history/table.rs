@@ -46,6 +46,18 @@ pub(crate) struct Record {
     pub(crate) observed: Time,
     /// Where it stands among the fresh ones: when it turns stale. `None` where it is stale, and was told so, or gone.
     pub(crate) fresh_until: Option<Time>,
+    pub(crate) piece: Piece,
+}
+
+/// How far what was stored of a subject, in a piece of its own, tells what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// It must be stored anew.
+    Outdated,
+    /// What came since then leads from it to what the subject is.
+    Behind,
+    /// It is what the subject is.
+    Current,
 }
 
 impl Record {

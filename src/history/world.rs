@@ -35,6 +35,8 @@ pub struct World {
     pub(super) paused: BTreeMap<Option<Arc<str>>, Time>,
     /// When each subject's newest snapshot arrived.
     pub(super) by_arrival: ByTime,
+    /// When subjects whose pieces are behind must be stored anew.
+    pub(super) behind: BTreeMap<Time, Vec<SubjectId>>,
     /// About how many bytes all of it takes.
     pub(super) bytes: usize,
     /// For how long samples are kept: `limits.memory`, or less while memory is short.
@@ -56,6 +58,7 @@ impl World {
             awaited: BTreeSet::new(),
             paused: BTreeMap::new(),
             by_arrival: ByTime::default(),
+            behind: BTreeMap::new(),
             bytes: 0,
         }
     }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::history::{Batch, Source};
+use crate::history::{Batch, Block, Source};
 use crate::model::{Labels, Notification, Snapshot, SubjectKey, Value};
 use crate::routing::{Plan, Silence};
 use crate::rules::Loader;
@@ -41,6 +41,8 @@ struct Bench {
     faults: Vec<RuleFault>,
     /// What a store would hold.
     saved: BTreeMap<Arc<str>, Arc<[u8]>>,
+    /// What came, as a store would hold it.
+    came: Block,
     last_step: (u64, Time),
 }
 
@@ -68,6 +70,7 @@ impl Bench {
             suppressed: Vec::new(),
             faults: Vec::new(),
             saved: BTreeMap::new(),
+            came: Block::default(),
             last_step: (0, time(0)),
         };
         let route = crate::routing::Route { to: vec!["a".into()], ..Default::default() };
@@ -125,6 +128,7 @@ impl Bench {
         let now = Now::at(time(self.secs));
         let effects = self.engine.step(now, input);
         self.last_step = (effects.sequence, effects.now.time);
+        effects.add_to(&mut self.came);
         for SavedState { key, value } in &effects.saved {
             match value {
                 Some(value) => drop(self.saved.insert(key.clone(), value.clone())),

@@ -1,6 +1,7 @@
 //! What another engine makes of what was stored, where the rules are not what they were.
 
 use super::*;
+use crate::history::{Past, Threads};
 use crate::model::{AlertNote, EventKind};
 
 impl Bench {
@@ -9,7 +10,11 @@ impl Bench {
         self.secs = secs;
         let piece = |(key, value): (&Arc<str>, &Arc<[u8]>)| SavedState { key: key.clone(), value: Some(value.clone()) };
         let (sequence, stopped) = self.last_step;
-        let resumed = Resumed { sequence, time: stopped, saved: self.saved.iter().map(piece).collect(), past: None };
+        // Windows that look back over a restart are not what is tested here.
+        let past =
+            Past { since: stopped, blocks: Box::new(std::iter::once(self.came.clone())), threads: Threads::default() };
+        let resumed =
+            Resumed { sequence, time: stopped, saved: self.saved.iter().map(piece).collect(), past: Some(past) };
         let (engine, problems) = Engine::resume(settings(), Now::at(time(secs)), resumed);
         self.engine = engine;
         let zone = jiff::tz::TimeZone::UTC;

@@ -39,15 +39,29 @@ fn answers(world: &World, now: Now) -> Vec<String> {
     answers
 }
 
-fn saved(world: &World) -> Vec<SavedSubject> {
-    let subjects = world.ids().filter_map(|id| world.saved(id));
-    subjects.map(|saved| serde_json::from_value(serde_json::to_value(&saved).unwrap()).unwrap()).collect()
+/// What is to be remembered of the one subject.
+fn saved(world: &World) -> Option<SavedSubject> {
+    let saved = world.saved(world.find("s", "a")?)?;
+    Some(serde_json::from_value(serde_json::to_value(&saved).unwrap()).unwrap())
 }
 
-fn restored(world: &World, came: &[Block], since: Time, now: Now) -> World {
+/// Stores the subject where that must be.
+fn store(world: &mut World, stored: &mut Option<SavedSubject>, clock: i64) {
+    let far_behind = world.far_behind(at(clock));
+    match world.find("s", "a") {
+        Some(id) if world.is_outdated(id) || far_behind.contains(&id) => {
+            *stored = saved(world);
+            world.is_stored(id);
+        }
+        Some(_) => {}
+        None => *stored = None,
+    }
+}
+
+fn restored(stored: Option<SavedSubject>, came: &[Block], since: Time, now: Now) -> World {
     let blocks = came.iter().map(|block| Block::unpack(&block.pack(), |_, _| true).unwrap());
     let past = Past { since, blocks: Box::new(blocks), threads: Threads::default() };
-    World::restore(limits(), jiff::tz::TimeZone::UTC, (now.time, now), BTreeMap::new(), saved(world), Some(past))
+    World::restore(limits(), jiff::tz::TimeZone::UTC, (now.time, now), BTreeMap::new(), stored, Some(past))
 }
 
 fn batch(push: &Push, clock: i64) -> Batch {
@@ -85,7 +99,7 @@ fn any_pushes() -> impl Strategy<Value = Vec<Push>> {
 proptest! {
     #[test]
     fn windows_are_the_same_after_a_restart_as_without_one(pushes in any_pushes(), forgets in 0_usize..200, together in 1_usize..60) {
-        let (mut world, mut came, mut clock) = (world_with(limits()), vec![Block::default()], 0);
+        let (mut world, mut came, mut clock, mut stored) = (world_with(limits()), vec![Block::default()], 0, None);
         let (last, before) = pushes.split_last().unwrap();
         for (sequence, push) in before.iter().enumerate() {
             clock += push.wait;
@@ -94,12 +108,16 @@ proptest! {
             }
             let batch = batch(push, clock);
             let report = world.ingest(now(clock), &batch);
+            store(&mut world, &mut stored, clock);
             if sequence % together == 0 {
                 came.push(Block::default());
             }
             came.last_mut().unwrap().take(sequence as u64, now(clock), &batch, &report);
         }
-        let mut other = restored(&world, &came, Time::from_micros(i64::MIN), now(clock));
+        let mut other = restored(stored, &came, Time::from_micros(i64::MIN), now(clock));
+        // Those that were fresh are awaited anew.
+        let remembered = |world| saved(world).map(|saved| SavedSubject { stale_from: None, ..saved });
+        prop_assert_eq!(remembered(&other), remembered(&world));
         // Both give up what is too old with the next snapshot.
         clock += last.wait.max(1);
         let batch = batch(&Push { skew: 0, ..last.clone() }, clock);
@@ -124,7 +142,7 @@ fn what_is_not_stored_is_no_answer_and_what_came_before_is_not_missed() {
             came.take(n as u64, now(n * 10), &batch, &report);
         }
     }
-    let other = restored(&world, &[came.clone()], at(500), now(990));
+    let other = restored(saved(&world), &[came.clone()], at(500), now(990));
     let ask = |world: &World, length| {
         let window = Window::Span { length: secs(length), ago: Duration::ZERO };
         world.window(id(world), WindowFn::Count, "x", window, now(990))
@@ -138,13 +156,13 @@ fn what_is_not_stored_is_no_answer_and_what_came_before_is_not_missed() {
     // Something that came could not be stored.
     let mut holed = came.clone();
     holed.lose(200, now(985));
-    let other = restored(&world, &[holed], at(500), now(990));
+    let other = restored(saved(&world), &[holed], at(500), now(990));
     assert_eq!(ask(&other, 5), Ok(1.0));
     assert!(matches!(ask(&other, 10), Err(crate::model::NoData::BeyondHistory { .. })));
 
     // A piece that speaks of a snapshot which is not among what was stored: nothing leads up to it.
     set(&mut world, 1000, 5.0);
-    let other = restored(&world, &[came], at(500), now(1000));
+    let other = restored(saved(&world), &[came], at(500), now(1000));
     let window = Window::Span { length: secs(60), ago: Duration::ZERO };
     assert!(other.window(id(&other), WindowFn::Count, "x", window, now(1000)).is_err());
 }
