@@ -247,7 +247,7 @@ impl Config {
             repeat: self.defaults.repeat,
         };
         let channels = channels.map(|channels| channels.into_iter().chain(self.on_call.keys().cloned()).collect());
-        rules::loader::Settings { params: self.params.clone(), defaults, channels }
+        rules::loader::Settings { params: self.params.clone(), defaults, channels, memory: Some(self.history.memory) }
     }
 
     /// Warnings about params that no rule reads; each comes with what may have been meant.

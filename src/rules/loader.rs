@@ -39,6 +39,8 @@ pub struct Settings {
     pub defaults: Defaults,
     /// The channels that exist, those whose file is broken too; `None` where that is not known, and `notify` is not checked.
     pub channels: Option<BTreeSet<ChannelName>>,
+    /// `history.memory` of larum.yaml; `None` where it is not known, and how far windows reach is not checked.
+    pub memory: Option<Duration>,
 }
 
 /// The last good text of a file with what it imported then: enough to run the same rules after a restart.
@@ -335,7 +337,7 @@ impl Loader {
         let names: BTreeSet<&Arc<str>> = before.params.keys().chain(self.settings.params.keys()).collect();
         let changed: Vec<&Arc<str>> =
             names.into_iter().filter(|name| before.params.get(*name) != self.settings.params.get(*name)).collect();
-        let has_new_defaults = before.defaults != self.settings.defaults;
+        let has_new_defaults = before.defaults != self.settings.defaults || before.memory != self.settings.memory;
         for (path, file) in &self.files {
             if has_new_defaults || changed.iter().any(|name| file.params.contains(*name)) {
                 queue.insert(path.clone());

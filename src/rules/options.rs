@@ -157,6 +157,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) engine: &'a Arc<Engine>,
     /// What rules have that do not say otherwise.
     pub(crate) defaults: &'a Defaults,
+    /// For how long samples are kept, where that is known.
+    pub(crate) memory: Option<Duration>,
     /// The channels that exist, where that is known.
     pub(crate) channels: Option<&'a BTreeSet<ChannelName>>,
     /// What the file is loaded from.
@@ -244,7 +246,7 @@ pub(crate) fn make(
         let all = of_verdict.map(|(c, a)| (c, a, true)).chain(message.map(|c| (c, argument, false)));
         for (closure, argument, changes_verdict) in all {
             let Some(home) = reader.home_of(&closure.pointer) else { continue };
-            let mut reads = Reads::new(&home.script, &home.imports);
+            let mut reads = Reads::new(&home.script, &home.imports, surroundings.memory);
             reads.follow(&closure.pointer, argument, kind);
             let found = reads.finish();
             reader.diagnostics.extend(found.diagnostics);

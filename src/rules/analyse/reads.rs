@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rhai::{ASTFlags, Dynamic, Expr, FnCallExpr, FnPtr, Position, Stmt};
 
@@ -117,6 +118,8 @@ pub(crate) struct Reads {
 pub(crate) struct Reader<'a> {
     script: &'a Script,
     imports: &'a BTreeMap<String, Arc<Script>>,
+    /// For how long samples are kept, where that is known.
+    memory: Option<Duration>,
     reads: Reads,
     visited: BTreeSet<String>,
     depth: usize,
@@ -124,8 +127,12 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader for the rules of a file. `imports` are the imported files by what the file calls them.
-    pub(crate) fn new(script: &'a Script, imports: &'a BTreeMap<String, Arc<Script>>) -> Reader<'a> {
-        Reader { script, imports, reads: Reads::default(), visited: BTreeSet::new(), depth: 0 }
+    pub(crate) fn new(
+        script: &'a Script,
+        imports: &'a BTreeMap<String, Arc<Script>>,
+        memory: Option<Duration>,
+    ) -> Reader<'a> {
+        Reader { script, imports, memory, reads: Reads::default(), visited: BTreeSet::new(), depth: 0 }
     }
 
     /// Follows a closure that gets a subject or set of `kind`.
@@ -305,6 +312,7 @@ impl<'a> Reader<'a> {
             && !matches!(base, Role::Set(_) | Role::Groups(_))
         {
             windows.iter().for_each(|index| self.check_window(call, *index));
+            self.check_reach(call, windows);
             if let (Role::Subject(kind), Some(index)) = (&base, field)
                 && let Some((text, position)) = literal_argument(call, *index)
             {
@@ -381,6 +389,7 @@ impl<'a> Reader<'a> {
         if name == "window" {
             self.check_window(call, 0);
             self.check_window(call, 1);
+            self.check_reach(call, &[0]);
         }
         match name {
             "all" => Role::Set(literal_argument(call, 0).map(|(kind, _)| kind.into())),
@@ -427,6 +436,27 @@ impl<'a> Reader<'a> {
         if let Err(error) = duration::parse(text) {
             let word = format!("{text}..");
             self.reads.diagnostics.push(at(self.script, position, &word, error.to_string()));
+        }
+    }
+
+    /// Warns where a window begins before all samples that are kept.
+    fn check_reach(&mut self, call: &FnCallExpr, windows: &[usize]) {
+        let length = |index: usize| literal_argument(call, index).and_then(|(text, _)| duration::parse(text).ok());
+        let Some((memory, index)) = self.memory.zip(windows.first().copied()) else { return };
+        let (Some((text, position)), Some(window)) = (literal_argument(call, index), length(index)) else { return };
+        let reach = match (call.name.as_str(), call.args.get(2)) {
+            ("window", _) => window + length(1).unwrap_or_default(),
+            ("baseline", Some(Expr::IntegerConstant(n, _))) => {
+                window.saturating_mul(u32::try_from(*n).unwrap_or(u32::MAX))
+            }
+            _ => window,
+        };
+        if reach > memory {
+            let kept = duration::format(memory);
+            let message = format!("it looks back {}, and samples are kept for {kept}", duration::format(reach));
+            let diagnostic = at(self.script, position, &format!("{text}.."), message).into_warning();
+            let hint = "there will be no answer: give `history.memory` in larum.yaml a longer time, or look back less";
+            self.reads.diagnostics.push(diagnostic.with_hint(hint));
         }
     }
 

@@ -224,6 +224,7 @@ impl Workshop {
             homes: &homes,
             engine: &self.judging,
             defaults: &origin.settings.defaults,
+            memory: origin.settings.memory,
             channels: origin.settings.channels.as_ref(),
             origin,
         };

@@ -137,6 +137,38 @@ fn a_window_that_is_no_duration_is_an_error() {
 }
 
 #[test]
+fn a_window_that_begins_before_all_samples_is_a_warning() {
+    let problems = |condition: &str| {
+        let mut folder = Folder::new();
+        folder.write("a.rhai", &when(condition));
+        folder.loader.set_settings(Settings { memory: Some(Duration::from_secs(86_400)), ..Settings::default() });
+        let report = folder.update();
+        assert!(!report.has_errors() && report.rules.rules.len() == 1);
+        report.diagnostics.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
+    };
+    let nothing: [&str; 0] = [];
+    for condition in [
+        r#"|s| s.avg("x", "1d") > 1"#,
+        r#"|s| s.avg("x", window("1h", "23h")) > 1"#,
+        r#"|s| s.baseline("x", "12h", 2) > 1"#,
+        r#"|s| s.forecast("x", "1h", "30d") > 1"#,
+        r#"|s| s.avg("x", yesterday()) > 1"#,
+    ] {
+        assert_eq!(problems(condition), nothing, "{condition}");
+    }
+    for (condition, reach) in [
+        (r#"|s| s.avg("x", "25h") > 1"#, "1d1h"),
+        (r#"|s| s.ago("x", "7d") > 1"#, "7d"),
+        (r#"|s| s.absent("2d")"#, "2d"),
+        (r#"|s| s.forecast("x", "30d", "1h") > 1"#, "30d"),
+        (r#"|s| s.avg("x", window("1h", "1d")) > 1"#, "1d1h"),
+        (r#"|s| s.baseline("x", "1d", 7) > 1"#, "7d"),
+    ] {
+        assert_eq!(problems(condition), [format!("it looks back {reach}, and samples are kept for 1d")], "{condition}");
+    }
+}
+
+#[test]
 fn a_low_ratio_is_a_warning() {
     let report = Folder::new().write("a.rhai", &when("|s| ratio(s.ok, s.all) < 0.5")).update();
     assert!(!report.has_errors() && report.rules.rules.len() == 1);
