@@ -138,7 +138,8 @@ fn past(reader: &dyn Reader, settings: &Settings, stopped: Time) -> Result<Optio
     let from = days.map_or(since, |days| days.min(since));
     let mut pieces = reader.pieces(&PieceFilter { from: Some(from), ..PieceFilter::default() })?;
     let is_whole = !reader.pieces(&PieceFilter { until: Some(from), ..PieceFilter::default() })?.is_empty();
-    // Of those that are not needed to know what subjects are, as many as there is room for; pieces that were sealed together stay together.
+    // Of those that are not needed to know what subjects are, as many as there is room for; pieces that were sealed
+    // together stay together.
     let mut room = settings.limits.memory_limit / BYTES_OF_SAMPLE;
     let fits = |piece: &&Piece| {
         let needs = if piece.extent.arrived.1 < since { 0 } else { piece.extent.samples };

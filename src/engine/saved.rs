@@ -278,7 +278,8 @@ impl Engine {
         let remembered = read::<RememberedRule>(take(kind::RULE), &mut problems);
         engine.rules = Arc::new(RuleSet::remembered(remembered.into_iter().map(|(_, rule)| rule)));
         engine.awaits_rules = true;
-        for id in engine.world.all() {
+        // After a restart none is what was stored of it.
+        for id in engine.world.ids().collect::<Vec<_>>() {
             engine.touch_subject(id);
         }
 

@@ -151,7 +151,6 @@ impl World {
             let arrived = std::mem::replace(&mut record.subject.arrived, now.time);
             record.subject.stale_from = now.time;
             record.subject.blind = Duration::ZERO;
-            record.piece = Piece::Outdated;
             self.move_to(id, arrived, false);
         }
         if self.leave(id) { Outcome::Gone } else { Outcome::StillGone }

@@ -294,11 +294,6 @@ impl World {
         far
     }
 
-    /// All subjects, in no order: after a restart none is what was stored of it.
-    pub(crate) fn all(&self) -> Vec<SubjectId> {
-        self.ids().collect()
-    }
-
     /// Whether any subject of a kind is [awaited](World::is_awaited): then its sets are not whole.
     pub fn awaits_any(&self, kind: &str) -> bool {
         !self.awaited.is_empty()

@@ -46,6 +46,7 @@ pub(crate) struct Record {
     pub(crate) observed: Time,
     /// Where it stands among the fresh ones: when it turns stale. `None` where it is stale, and was told so, or gone.
     pub(crate) fresh_until: Option<Time>,
+    /// What is stored of it.
     pub(crate) piece: Piece,
 }
 

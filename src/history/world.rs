@@ -168,7 +168,7 @@ impl World {
     }
 
     /// All subjects, in no order.
-    pub(super) fn ids(&self) -> impl Iterator<Item = SubjectId> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SubjectId> {
         self.table.ids()
     }
 

@@ -337,9 +337,9 @@ impl Loader {
         let names: BTreeSet<&Arc<str>> = before.params.keys().chain(self.settings.params.keys()).collect();
         let changed: Vec<&Arc<str>> =
             names.into_iter().filter(|name| before.params.get(*name) != self.settings.params.get(*name)).collect();
-        let has_new_defaults = before.defaults != self.settings.defaults || before.memory != self.settings.memory;
+        let concerns_all = before.defaults != self.settings.defaults || before.memory != self.settings.memory;
         for (path, file) in &self.files {
-            if has_new_defaults || changed.iter().any(|name| file.params.contains(*name)) {
+            if concerns_all || changed.iter().any(|name| file.params.contains(*name)) {
                 queue.insert(path.clone());
             }
         }
