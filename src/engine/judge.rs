@@ -32,23 +32,23 @@ impl Tally {
 }
 
 impl Engine {
-    /// Judges subjects by all rules of their kinds, and then the sets that they belong to, each once.
+    /// Judges subjects, which are in the order of their keys, by all rules of their kinds, and then the sets that they
+    /// belong to, or that the gone ones left, each once.
     pub(super) fn judge_subjects(&mut self, now: Now, ids: &[SubjectId], gone: &[SubjectId], effects: &mut Effects) {
-        let kind_of = |id: &SubjectId| self.world.subject(*id).map(|subject| subject.key.kind.clone());
-        let kinds: BTreeSet<Arc<str>> = ids.iter().chain(gone).filter_map(kind_of).collect();
+        let by_kind = self.split_by_kind(ids);
+        let kinds: BTreeSet<Arc<str>> =
+            by_kind.iter().chain(&self.split_by_kind(gone)).map(|(kind, _)| kind.clone()).collect();
         let names: BTreeSet<_> = kinds.iter().flat_map(|kind| self.rules_of(kind)).collect();
         let rules: Vec<Arc<Rule>> = names.iter().filter_map(|name| self.rules.rules.get(name)).cloned().collect();
         let mut glances = BTreeMap::new();
-        for kind in &kinds {
+        for (kind, ids) in &by_kind {
             let is_on = |rule: &&Arc<Rule>| matches!(&rule.scope, Scope::On { kind: on } if on == kind);
             let rules: Vec<Arc<Rule>> =
                 rules.iter().filter(is_on).filter(|rule| !self.is_left_alone(rule)).cloned().collect();
             if rules.is_empty() {
                 continue;
             }
-            let is_one = |id: &SubjectId| self.world.subject(*id).is_some_and(|subject| subject.key.kind == *kind);
-            let ids: Vec<SubjectId> = ids.iter().copied().filter(is_one).collect();
-            for (rule, glance) in rules.iter().zip(self.glance(now, &rules, &ids)) {
+            for (rule, glance) in rules.iter().zip(self.glance(now, &rules, ids)) {
                 glances.insert(rule.name.clone(), glance);
             }
         }
@@ -62,6 +62,19 @@ impl Engine {
                 Scope::Over { .. } => self.judge_set(now, rule, effects),
             }
         }
+    }
+
+    /// Subjects, which are in the order of their keys, by kind.
+    fn split_by_kind<'a>(&self, mut ids: &'a [SubjectId]) -> Vec<(Arc<str>, &'a [SubjectId])> {
+        let kind_of = |id: &SubjectId| self.world.subject(*id).map(|subject| &subject.key.kind);
+        let mut by_kind = Vec::new();
+        while let Some(kind) = ids.first().map(kind_of) {
+            // As many as there may be: looking each of them up would take longer than all the rest.
+            let (of_kind, others) = ids.split_at(ids.partition_point(|id| kind_of(id) <= kind));
+            by_kind.extend(kind.map(|kind| (kind.clone(), of_kind)));
+            ids = others;
+        }
+        by_kind
     }
 
     /// Judges the sets over a kind.

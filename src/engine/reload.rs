@@ -52,7 +52,8 @@ impl Engine {
 
     /// What came before the rules did, after a restart, is judged now.
     fn judge_unjudged(&mut self, now: Now, effects: &mut Effects) {
-        let ids = std::mem::take(&mut self.unjudged);
+        let mut ids: Vec<SubjectId> = std::mem::take(&mut self.unjudged).into_iter().collect();
+        self.world.sort_by_key(&mut ids);
         let is_gone = |id: &SubjectId| self.world.subject(*id).is_some_and(|subject| subject.gone);
         let (gone, others): (Vec<SubjectId>, Vec<SubjectId>) = ids.into_iter().partition(is_gone);
         for id in &gone {

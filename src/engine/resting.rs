@@ -12,9 +12,6 @@ use super::{Alert, Engine, TargetId};
 /// Subjects in one page.
 const PAGE: usize = 1024;
 
-/// As many subjects are judged by all rules before the next ones are: what is known of them stays near.
-const BLOCK: usize = 128;
-
 /// Fewer verdicts than this are not worth a second thread.
 const WORTH_A_THREAD: usize = 4096;
 
@@ -87,7 +84,9 @@ impl Glance {
 impl Engine {
     /// Judges large inputs in up to so many parts at once. Effects are the same for any number.
     pub fn use_threads(&mut self, at_once: usize, together: Together) {
-        self.threads = Threads::new(at_once, together);
+        let threads = Threads::new(at_once, together);
+        self.threads = threads;
+        self.world_mut().use_threads(threads);
     }
 
     /// Looks at subjects by some rules, for those whose alerts stay at rest.
@@ -111,16 +110,15 @@ impl Engine {
 fn glance_at(world: &World, now: Now, asked: &[(&Rule, &Resting)], ids: &[SubjectId]) -> Vec<Glance> {
     let mut glances: Vec<Glance> = asked.iter().map(|_| Glance::default()).collect();
     let mut scratch = Scratch::default();
-    for block in ids.chunks(BLOCK) {
+    // One subject by all rules, and then the next: what is known of it stays near.
+    for id in ids {
         for ((rule, resting), glance) in asked.iter().zip(&mut glances) {
-            for id in block {
-                let known = resting.get(*id);
-                let stays = known.filter(|known| rule.at_rest(world, *id, now, &mut scratch) == Some(*known));
-                match stays {
-                    Some(AtRest::Clear) => glance.clear += 1,
-                    Some(AtRest::Excluded | AtRest::NotConcerned) => glance.left_out += 1,
-                    None => glance.rest.push(*id),
-                }
+            let known = resting.get(*id);
+            let stays = known.filter(|known| rule.at_rest(world, *id, now, &mut scratch) == Some(*known));
+            match stays {
+                Some(AtRest::Clear) => glance.clear += 1,
+                Some(AtRest::Excluded | AtRest::NotConcerned) => glance.left_out += 1,
+                None => glance.rest.push(*id),
             }
         }
     }

@@ -148,10 +148,8 @@ impl Engine {
     fn take(&mut self, now: Now, batch: Arc<Batch>, effects: &mut Effects) {
         let report = self.world_mut().ingest(now, &batch);
         effects.batch = Some(batch);
-        for id in report.judged.iter().chain(&report.gone) {
-            if self.world.is_outdated(*id) {
-                self.touch_subject(*id);
-            }
+        for id in &report.outdated {
+            self.touch_subject(*id);
         }
         if self.awaits_rules {
             self.unjudged.extend(report.judged.iter().chain(&report.gone));

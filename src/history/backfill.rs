@@ -13,7 +13,7 @@ use super::Block;
 use super::block::Rows;
 use super::calendar::Calendar;
 use super::field::{Field, Numbers, Observation};
-use super::ingest::whole_minute;
+use super::follow::whole_minute;
 use super::saved::SavedSubject;
 use super::threads::Threads;
 use super::world::lookback;

@@ -80,7 +80,9 @@ pub struct BatchReport {
     pub judged: Vec<SubjectId>,
     /// Subjects that are gone with this batch, in the order of their keys.
     pub gone: Vec<SubjectId>,
-    /// The keys of those among them that the batch lacks, though it names everything that exists.
+    /// Subjects of which more changed than a snapshot says by itself: what is stored of them must be stored anew.
+    pub outdated: Vec<SubjectId>,
+    /// The keys of those that are gone that the batch lacks, though it names everything that exists.
     pub missing: Vec<SubjectKey>,
     /// How many snapshots were taken.
     pub taken: usize,

@@ -29,15 +29,26 @@ struct Bucket {
 impl ByTime {
     /// A subject that stands nowhere gets a time.
     pub(crate) fn insert(&mut self, time: Time, id: SubjectId) {
+        self.insert_some(time, std::iter::once(id));
+    }
+
+    /// Subjects that stand nowhere get a time.
+    pub(crate) fn insert_some(&mut self, time: Time, ids: impl Iterator<Item = SubjectId>) {
         let bucket = self.buckets.entry(time).or_default();
-        bucket.entries.push(id);
-        bucket.count += 1;
+        let n_entries = bucket.entries.len();
+        bucket.entries.extend(ids);
+        bucket.count += bucket.entries.len() - n_entries;
     }
 
     /// A subject that stands at this time leaves it.
     pub(crate) fn remove(&mut self, time: Time) {
+        self.remove_some(time, 1);
+    }
+
+    /// So many subjects that stand at this time leave it.
+    pub(crate) fn remove_some(&mut self, time: Time, count: usize) {
         let Some(bucket) = self.buckets.get_mut(&time) else { return };
-        bucket.count -= 1;
+        bucket.count -= count;
         if bucket.count == 0 {
             self.buckets.remove(&time);
         } else if bucket.entries.len() > 2 * bucket.count + SLACK && self.sparse.last() != Some(&time) {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::arrivals::Arrivals;
 use super::batch::MAX_AHEAD;
-use super::field::{Field, Observation};
+use super::field::Field;
+use super::follow::{Arrival, Followed, same_labels};
 use super::table::{Piece, Record, field_bytes, label_bytes};
-use super::world::lookback;
 use super::{Batch, BatchReport, Refusal, Source, Subject, SubjectId, World};
-use crate::model::{Labels, Now, Snapshot, SubjectKey, Time};
+use crate::model::{Now, Snapshot, SubjectKey, Time};
 
 /// What one snapshot did.
 enum Outcome {
@@ -45,10 +45,24 @@ impl World {
         if !snapshots.is_sorted_by(|a, b| order(a, b).is_le()) {
             snapshots.sort_by(order);
         }
+        let by_subject: Vec<_> = snapshots.chunk_by(|(_, a), (_, b)| a.subject == b.subject).collect();
+        let followed = self.follow(now, source, &by_subject);
         let mut named = BTreeSet::new();
-        for of_subject in snapshots.chunk_by(|(_, a), (_, b)| a.subject == b.subject) {
-            let Some((_, first)) = of_subject.first() else { continue };
-            let id = self.ingest_subject(now, source, &first.subject, of_subject, &mut report);
+        for (of_subject, followed) in by_subject.into_iter().zip(followed) {
+            let id = match (followed, of_subject) {
+                (Some(Followed { id, is_outdated }), _) => {
+                    report.taken += 1;
+                    report.judged.push(id);
+                    report.outdated.extend(Some(id).filter(|_| is_outdated));
+                    Some(id)
+                }
+                (None, [(_, first), ..]) => {
+                    let id = self.ingest_subject(now, source, &first.subject, of_subject, &mut report);
+                    report.outdated.extend(id.filter(|id| self.is_outdated(*id)));
+                    id
+                }
+                (None, []) => None,
+            };
             if !complete.is_empty() {
                 named.extend(id);
             }
@@ -60,6 +74,7 @@ impl World {
             for member in missing {
                 if self.leave(member) {
                     report.gone.push(member);
+                    report.outdated.push(member);
                     report.missing.extend(self.subject(member).map(|subject| subject.key.clone()));
                 }
             }
@@ -214,42 +229,13 @@ impl World {
             leads_on = false;
             self.bytes += label_bytes(&subject.labels);
         }
-        let was_gone = std::mem::replace(&mut subject.gone, false);
-        let arrived = std::mem::replace(&mut subject.arrived, now.time);
-        (subject.time, subject.stale_after) = (snapshot.time, source.stale_after);
-        (subject.stale_from, subject.blind) = (now.time, Duration::ZERO);
-        record.observed = snapshot.time;
-        let lookback = lookback(source.stale_after);
-        let horizon = whole_minute(snapshot.time - self.kept - lookback);
-
-        self.bytes -= record.arrivals.bytes();
-        record.arrivals.give_up(whole_minute(now.time - self.kept - lookback));
-        if is_short {
-            record.arrivals.make_room();
-        }
-        record.arrivals.push(now.time, today);
-        self.bytes += record.arrivals.bytes();
-
-        let observation = |value| Observation { time: snapshot.time, arrived: now.time, day, value };
-        let mut seen = snapshot.fields.iter().map(|(name, value)| (name, value.clone())).peekable();
+        let arrived = subject.arrived;
         let mut new: Vec<(Arc<str>, Field)> = Vec::new();
-        let mut add = |name: &Arc<str>, value| {
-            new.push((kind.add_field(name.clone()), Field::new(observation(Some(value)))));
-        };
-        for (name, field) in &mut record.fields {
-            while let Some((unknown, value)) = seen.next_if(|(seen, _)| *seen < name) {
-                add(unknown, value);
-            }
-            let value = seen.next_if(|(seen, _)| *seen == name).map(|(_, value)| value);
-            let bytes_before = field.bytes();
-            field.give_up(horizon);
-            if is_short {
-                field.make_room();
-            }
-            field.observe(observation(value), was_gone, lookback);
-            self.bytes = self.bytes - bytes_before + field.bytes();
-        }
-        seen.for_each(|(unknown, value)| add(unknown, value));
+        let arrival = Arrival { now, today, source, kept: self.kept, is_short };
+        let grew = record.take(&arrival, snapshot, day, |name, observation| {
+            new.push((kind.add_field(name.clone()), Field::new(observation)));
+        });
+        self.bytes = self.bytes.saturating_add_signed(grew);
         if !new.is_empty() {
             leads_on = false;
             self.bytes += new.iter().map(|(name, field)| field_bytes(name, field)).sum::<usize>();
@@ -258,18 +244,11 @@ impl World {
             record.fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
 
-        match record.piece {
-            _ if !leads_on => record.piece = Piece::Outdated,
-            Piece::Current => self.fall_behind(now.time, id),
-            Piece::Behind | Piece::Outdated => {}
+        if record.move_piece(leads_on) {
+            self.fall_behind(now.time, id);
         }
         self.move_to(id, arrived, true);
     }
-}
-
-/// Samples are given up once a minute, as a look at the oldest is a look far away.
-pub(super) fn whole_minute(time: Time) -> Time {
-    Time::from_micros(time.as_micros().div_euclid(60_000_000) * 60_000_000)
 }
 
 /// Whether a snapshot says again what the subject's newest one said.
@@ -278,9 +257,4 @@ fn repeats(record: &Record, snapshot: &Snapshot) -> bool {
     snapshot.time == record.observed
         && same_labels(&record.subject.labels, &snapshot.labels)
         && known.eq(&snapshot.fields)
-}
-
-/// Whether the labels of a snapshot are those that are known: an empty one is a missing one.
-fn same_labels(known: &Labels, labels: &Labels) -> bool {
-    known.iter().eq(labels.iter().filter(|(_, value)| !value.is_empty()))
 }

@@ -14,6 +14,7 @@ mod by_time;
 mod calendar;
 mod compensated;
 mod field;
+mod follow;
 mod histogram;
 mod index;
 mod ingest;

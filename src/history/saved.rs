@@ -277,11 +277,8 @@ impl World {
 
     /// A snapshot came of a subject whose piece was what it is.
     pub(super) fn fall_behind(&mut self, now: Time, id: SubjectId) {
-        if let Some(record) = self.table.get_mut(id) {
-            record.piece = Piece::Behind;
-            let minutes = id.place() as u32 % MINUTES_BEHIND;
-            self.behind.entry(now.next_multiple(MINUTE) + minutes * MINUTE).or_default().push(id);
-        }
+        let minutes = id.place() as u32 % MINUTES_BEHIND;
+        self.behind.entry(now.next_multiple(MINUTE) + minutes * MINUTE).or_default().push(id);
     }
 
     /// The subjects that are behind for so long that they must be stored anew. A few may be current again.

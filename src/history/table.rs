@@ -85,6 +85,17 @@ impl Record {
         fields.keys().all(|field| known.any(|(known, _)| known == field))
     }
 
+    /// A snapshot came after what was stored; it leads on from there or not. Says whether the piece only now falls behind.
+    pub(crate) fn move_piece(&mut self, leads_on: bool) -> bool {
+        let was = self.piece;
+        match was {
+            _ if !leads_on => self.piece = Piece::Outdated,
+            Piece::Current => self.piece = Piece::Behind,
+            Piece::Behind | Piece::Outdated => {}
+        }
+        leads_on && was == Piece::Current
+    }
+
     /// About how many bytes it takes, with its entries in the indexes.
     pub(crate) fn bytes(&self) -> usize {
         let labels = label_bytes(&self.subject.labels);
@@ -150,6 +161,19 @@ impl Table {
     pub(crate) fn get_mut(&mut self, id: SubjectId) -> Option<&mut Record> {
         let (place, generation) = split(id);
         self.slots.get_mut(place).filter(|slot| slot.generation == generation)?.record.as_deref_mut()
+    }
+
+    /// Takes a record out of its slot for a while: until it is put back, its id finds nothing.
+    pub(crate) fn take_out(&mut self, id: SubjectId) -> Option<Box<Record>> {
+        let (place, generation) = split(id);
+        self.slots.get_mut(place).filter(|slot| slot.generation == generation)?.record.take()
+    }
+
+    /// Puts a record back into the slot from which it was taken out.
+    pub(crate) fn put_back(&mut self, id: SubjectId, record: Box<Record>) {
+        if let Some(slot) = self.slots.get_mut(id.place()) {
+            slot.record = Some(record);
+        }
     }
 
     pub(crate) fn remove(&mut self, id: SubjectId) -> Option<Record> {

@@ -50,10 +50,10 @@ impl World {
             }
             (None, _) => return Err(NoData::NeverHad { field: field.into() }),
         };
-        let about = About { subject: id, place: place.get(), window, now };
-        if let Some(seen) = scratch.seen.as_ref().filter(|seen| seen.about == about && seen.detail >= function.detail())
-            && !function.reads_samples()
+        let about = About { place: place.get(), window };
+        if !function.reads_samples()
             && function != WindowFn::Changes
+            && let Some(seen) = scratch.seen(id, now, &about).filter(|seen| seen.detail >= function.detail())
         {
             let value = || seen.summary.value(function, seen.span, 0);
             return answer(function, (field, window), seen.summary.count(), value);
@@ -93,7 +93,7 @@ impl World {
         let have = if function == WindowFn::Changes { changes.1 } else { summary.count() };
         let answer = answer(function, (field, window), have, || summary.value(function, span, changes.0));
         let detail = if day.is_some() { Detail::Squares } else { function.detail() };
-        scratch.seen = Some(SeenWindow { about, span, summary, detail });
+        scratch.note(id, now, SeenWindow { about, span, summary, detail });
         answer
     }
 
@@ -143,11 +143,26 @@ impl World {
     }
 }
 
-/// What one question leaves for the next: room, and a window that was summed up.
+/// What one question leaves for the next: room, and the windows of one subject that were summed up.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    seen: Option<SeenWindow>,
+    subject: Option<(SubjectId, Now)>,
+    seen: Vec<SeenWindow>,
     values: Vec<f64>,
+}
+
+impl Scratch {
+    fn seen(&self, subject: SubjectId, now: Now, about: &About) -> Option<&SeenWindow> {
+        let seen = self.seen.iter().filter(|_| self.subject == Some((subject, now)));
+        seen.rev().find(|seen| seen.about == *about)
+    }
+
+    fn note(&mut self, subject: SubjectId, now: Now, seen: SeenWindow) {
+        if self.subject.replace((subject, now)) != Some((subject, now)) {
+            self.seen.clear();
+        }
+        self.seen.push(seen);
+    }
 }
 
 /// A window that was summed up.
@@ -161,10 +176,8 @@ struct SeenWindow {
 /// Which window of which field.
 #[derive(PartialEq)]
 struct About {
-    subject: SubjectId,
     place: usize,
     window: Window,
-    now: Now,
 }
 
 /// A window function's answer, where there are samples enough.

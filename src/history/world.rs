@@ -10,7 +10,7 @@ use super::calendar::{Calendar, DAYS_BACK, days_before};
 use super::field::{Past, same};
 use super::index::Kind;
 use super::table::{Place, Record, Table};
-use super::{Limits, Subject, SubjectId, Window};
+use super::{Limits, Subject, SubjectId, Threads, Window};
 use crate::model::{NoData, Now, Time, Value};
 
 /// How far back [`World::ago`] looks for a sample at least, as Prometheus' `query.lookback-delta`.
@@ -39,6 +39,7 @@ pub struct World {
     pub(super) behind: BTreeMap<Time, Vec<SubjectId>>,
     /// About how many bytes all of it takes.
     pub(super) bytes: usize,
+    pub(super) threads: Threads,
     /// For how long samples are kept: `limits.memory`, or less while memory is short.
     pub(super) kept: Duration,
 }
@@ -59,8 +60,14 @@ impl World {
             paused: BTreeMap::new(),
             by_arrival: ByTime::default(),
             behind: BTreeMap::new(),
+            threads: Threads::default(),
             bytes: 0,
         }
+    }
+
+    /// Takes large batches in several parts at once. What comes of them is the same for any number.
+    pub fn use_threads(&mut self, threads: Threads) {
+        self.threads = threads;
     }
 
     /// Forgets a subject with all its samples.
@@ -188,7 +195,8 @@ impl World {
         }
     }
 
-    pub(super) fn sort_by_key(&self, ids: &mut [SubjectId]) {
+    /// Puts subjects in the order of their keys.
+    pub(crate) fn sort_by_key(&self, ids: &mut [SubjectId]) {
         ids.sort_by(|a, b| self.subject(*a).map(|a| &a.key).cmp(&self.subject(*b).map(|b| &b.key)));
     }
 
