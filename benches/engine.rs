@@ -5,7 +5,7 @@
 //! breaks each threshold.
 //!
 //! Run with `cargo bench --bench engine -- cycle`, of 100,000 services with `large`, each shape by plan and by interpreter
-//! with `shape`; criterion reports snapshots per second.
+//! with `shape`, sets of which one subject reports with `set`; criterion reports snapshots per second.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -82,6 +82,7 @@ fn load(engine: &mut Engine, pass: i64, rules: &str) {
 }
 
 /// The services, and the names of their fields.
+#[derive(Clone)]
 struct Services {
     keys: Vec<SubjectKey>,
     fields: [Arc<str>; 5],
@@ -121,6 +122,35 @@ impl Services {
         let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
         let snapshots = self.keys.iter().enumerate().map(snapshot).collect();
         (now(pass), Input::Batch(Batch { source, snapshots, complete: Vec::new() }.into()))
+    }
+}
+
+/// One service of many reports, and rules judge all of them.
+fn set(criterion: &mut Criterion) {
+    for (name, when) in
+        [("len", "g.len() == 0"), ("avg", "g.avg(\"error_rate\") > 0.5"), ("closure", "g.avg(|s| s.error_rate) > 0.5")]
+    {
+        let mut group = criterion.benchmark_group("set");
+        let mut warm: Option<(Engine, Services, usize)> = None;
+        group.bench_function(name, |bencher| {
+            let (engine, services, nth) = warm.get_or_insert_with(|| {
+                let (mut engine, services) = (engine(), Services::new(10_000));
+                let (now, input) = services.batch(1);
+                engine.step(now, input);
+                load(&mut engine, 1, &format!("rule(\"all\", #{{ over: \"service\", when: |g| {when} }});"));
+                (engine, services, 0)
+            });
+            let next = || {
+                *nth += 1;
+                let place = *nth % services.keys.len();
+                let one = Services { keys: vec![services.keys[place].clone()], ..services.clone() };
+                // A thousand a second.
+                let (_, input) = one.batch(2 + (*nth / services.keys.len()) as i64);
+                (Now::at(now(2).time + Duration::from_millis(*nth as u64)), input)
+            };
+            bencher.iter_batched(next, |(now, input)| -> Effects { engine.step(now, input) }, BatchSize::PerIteration);
+        });
+        group.finish();
     }
 }
 
@@ -164,5 +194,5 @@ fn cycle(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, cycle);
+criterion_group!(benches, cycle, set);
 criterion_main!(benches);

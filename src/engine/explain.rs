@@ -510,7 +510,7 @@ impl Engine {
             return Err(NotEvaluated::Members(member, fault));
         }
         let members = groups.remove(labels).ok_or(NotEvaluated::NoMembers)?;
-        context.target = Target::Set { kind: kind.clone(), members: members.into(), labels: labels.clone() };
+        context.target = Target::Set { kind: kind.clone(), members, labels: labels.clone() };
         Ok(context)
     }
 

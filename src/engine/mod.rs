@@ -83,6 +83,8 @@ pub struct Engine {
     by_kind: BTreeMap<Arc<str>, Vec<RuleName>>,
     routing: Arc<Routing>,
     alerting: bool,
+    /// Who belongs to the sets that rules judge, where it is known.
+    sets: BTreeMap<RuleName, set::KnownGroups>,
     states: BTreeMap<RuleName, RuleState>,
     /// When which alert wants to be looked at.
     deadlines: BTreeSet<(Time, RuleName, TargetId)>,

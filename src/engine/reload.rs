@@ -13,6 +13,8 @@ impl Engine {
     /// Puts rules in force. Removed rules' alerts are closed; changed rules judge their fresh subjects at once.
     pub(super) fn reload(&mut self, now: Now, rules: Arc<RuleSet>, effects: &mut Effects) {
         let old = self.rules.clone();
+        self.sets.clear();
+        self.world_mut().forget_columns();
         let restarted = std::mem::replace(&mut self.awaits_rules, false);
         for (name, was) in &old.rules {
             match rules.rules.get(name) {

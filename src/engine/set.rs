@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::alert::Signal;
-use crate::history::SubjectId;
+use crate::history::{Scratch, Subject, SubjectId};
 use crate::model::{CloseReason, Labels, NoData, Now, SubjectKey, Time};
 use crate::rules::{Context, Fault, Judgement, Rule, Scope, Target, Verdict};
 
@@ -23,7 +23,23 @@ struct Known {
 }
 
 /// The fresh members of a rule's set, by the values of its `by` labels.
-pub(super) type Groups = BTreeMap<Labels, Vec<SubjectId>>;
+pub(super) type Groups = BTreeMap<Labels, Arc<[SubjectId]>>;
+
+/// Who belongs to a rule's set, as long as nobody joins or leaves: for rules that choose by labels alone.
+#[derive(Clone, Debug)]
+pub(super) struct KnownGroups {
+    membership: u64,
+    /// When the first member turns stale if nothing is heard of it.
+    until: Time,
+    groups: Arc<Groups>,
+}
+
+impl KnownGroups {
+    /// Whether nobody joined or left since.
+    pub(super) fn is_so(&self, membership: Option<u64>, now: Now) -> bool {
+        membership == Some(self.membership) && now.time < self.until
+    }
+}
 
 impl Engine {
     /// Judges a rule's set, or each of its groups, once.
@@ -38,7 +54,17 @@ impl Engine {
         }
         let mut context =
             self.context(now, Target::Set { kind: kind.clone(), members: [].into(), labels: Labels::new() });
-        let (groups, fault) = self.groups(&context, rule, kind, by);
+        let (groups, fault) = match self.known_groups(now, rule, kind) {
+            Some(known) => (known, None),
+            None => {
+                let (groups, fault) = self.groups(&context, rule, kind, by);
+                let groups = Arc::new(groups);
+                if fault.is_none() {
+                    self.remember_groups(now, rule, kind, &groups);
+                }
+                (groups, fault)
+            }
+        };
         let mut tally = Tally::default();
         if let Some((id, failed)) = fault {
             // Who belongs to the set is not known: every alert of the rule stays as it is.
@@ -51,11 +77,10 @@ impl Engine {
             self.pause_all(now, rule, effects);
         } else {
             self.close_empty_groups(now, rule, kind, by, &groups, &context, effects);
-            for (labels, members) in groups {
-                let key = SubjectKey { kind: kind.clone(), name: group_name(&labels) };
-                let members = members.into();
-                context.target = Target::Set { kind: kind.clone(), members, labels: labels.clone() };
-                self.judge_one(rule, &context, TargetId::Group(labels), &key, &mut tally, effects);
+            for (labels, members) in &*groups {
+                let key = SubjectKey { kind: kind.clone(), name: group_name(labels) };
+                context.target = Target::Set { kind: kind.clone(), members: members.clone(), labels: labels.clone() };
+                self.judge_one(rule, &context, TargetId::Group(labels.clone()), &key, &mut tally, effects);
             }
         }
         tally.exhausted = context.budget.left() == 0;
@@ -73,20 +98,49 @@ impl Engine {
         by: &[Arc<str>],
     ) -> (Groups, Option<(SubjectId, Fault)>) {
         let now = context.now;
-        let mut groups = Groups::new();
+        let mut groups: BTreeMap<Labels, Vec<SubjectId>> = BTreeMap::new();
         if by.is_empty() {
             groups.insert(Labels::new(), Vec::new());
         }
-        let mut context = context.clone();
+        let (mut context, mut scratch, mut fault) = (context.clone(), Scratch::default(), None);
         for id in self.world.of_kind(kind).filter(|id| !self.world.is_stale(*id, now)) {
-            context.target = Target::Subject(id);
-            match rule.takes(&context) {
-                Verdict::Conditions(_) => groups.entry(self.group_of(id, by)).or_default().push(id),
-                Verdict::Error(fault) => return (groups, Some((id, fault))),
-                Verdict::Excluded | Verdict::NotConcerned { .. } | Verdict::NoData(_) => {}
+            let takes = rule.takes_by_plan(&self.world, id, now, &mut scratch);
+            let takes = takes.map_or_else(
+                || {
+                    context.target = Target::Subject(id);
+                    match rule.takes(&context) {
+                        Verdict::Conditions(_) => Ok(true),
+                        Verdict::Error(fault) => Err(fault),
+                        Verdict::Excluded | Verdict::NotConcerned { .. } | Verdict::NoData(_) => Ok(false),
+                    }
+                },
+                Ok,
+            );
+            match takes {
+                Ok(true) => groups.entry(self.group_of(id, by)).or_default().push(id),
+                Ok(false) => {}
+                Err(found) => {
+                    fault = Some((id, found));
+                    break;
+                }
             }
         }
-        (groups, None)
+        (groups.into_iter().map(|(labels, ids)| (labels, ids.into())).collect(), fault)
+    }
+
+    /// Who belongs to a rule's set, where nobody joined or left since that was found out.
+    fn known_groups(&self, now: Now, rule: &Rule, kind: &str) -> Option<Arc<Groups>> {
+        let known = self.sets.get(&rule.name)?;
+        known.is_so(self.world.membership(kind), now).then(|| known.groups.clone())
+    }
+
+    fn remember_groups(&mut self, now: Now, rule: &Rule, kind: &str, groups: &Arc<Groups>) {
+        let Some(membership) = self.world.membership(kind).filter(|_| rule.chooses_by_labels()) else { return };
+        let subjects = groups.values().flat_map(|ids| ids.iter()).filter_map(|id| self.world.subject(*id));
+        let until = subjects.map(Subject::stale_at).min();
+        let until = until.unwrap_or(Time::from_micros(i64::MAX));
+        debug_assert!(until > now.time, "only fresh ones are members");
+        self.sets.insert(rule.name.clone(), KnownGroups { membership, until, groups: groups.clone() });
     }
 
     /// The set of one group as a target; `None` where it cannot be told who belongs to it.
@@ -94,8 +148,8 @@ impl Engine {
         let Scope::Over { kind, by } = &rule.scope else { return None };
         let all = Target::Set { kind: kind.clone(), members: [].into(), labels: Labels::new() };
         let (mut groups, fault) = self.groups(&self.context(now, all), rule, kind, by);
-        let members = groups.remove(labels).unwrap_or_default();
-        fault.is_none().then(|| Target::Set { kind: kind.clone(), members: members.into(), labels: labels.clone() })
+        let members = groups.remove(labels).unwrap_or_else(|| [].into());
+        fault.is_none().then(|| Target::Set { kind: kind.clone(), members, labels: labels.clone() })
     }
 
     /// Groups that had an alert and have no fresh member: no data while a silent member is known, else closed.

@@ -31,6 +31,7 @@ impl Engine {
             routing: Arc::new(Routing::default()),
             alerting: true,
             states: BTreeMap::new(),
+            sets: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             wakes: BTreeSet::new(),
             flights: BTreeMap::new(),

@@ -91,6 +91,11 @@ pub(super) fn same_labels(known: &Labels, labels: &Labels) -> bool {
     known.iter().eq(labels.iter().filter(|(_, value)| !value.is_empty()))
 }
 
+/// Whether a subject was not among the fresh ones before a snapshot, or leaves them earlier after it.
+pub(super) fn rejoins(now: Time, fresh_before: Option<Time>, fresh_until: Option<Time>) -> bool {
+    fresh_before.is_none_or(|before| before <= now || fresh_until < Some(before))
+}
+
 /// A known subject of a batch, out of the table, and the only snapshot of it.
 struct Follower<'a> {
     /// Its place among the subjects of the batch.
@@ -110,6 +115,7 @@ struct Moved {
     fresh_before: Option<Time>,
     fresh_until: Option<Time>,
     falls_behind: bool,
+    rejoins: bool,
 }
 
 /// A subject that took its only snapshot of a batch.
@@ -140,7 +146,8 @@ impl Follower<'_> {
         record.fresh_until = Some(record.subject.stale_at());
         let falls_behind = record.move_piece(leads_on);
         let fresh_until = record.fresh_until;
-        self.moved = Some(Moved { grew, arrived_before, fresh_before, fresh_until, falls_behind });
+        let rejoins = rejoins(arrival.now.time, fresh_before, fresh_until);
+        self.moved = Some(Moved { grew, arrived_before, fresh_before, fresh_until, falls_behind, rejoins });
     }
 }
 
@@ -183,6 +190,10 @@ impl World {
                 }
                 if !self.awaited.is_empty() {
                     self.awaited.remove(&id);
+                }
+                if let Some(kind) = self.kinds.get_mut(&record.subject.key.kind) {
+                    kind.membership += u64::from(moved.rejoins);
+                    kind.columns.note(id, &record);
                 }
             }
             self.table.put_back(id, record);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::columns::Columns;
 use super::{Subject, SubjectId};
 use crate::model::Labels;
 
@@ -23,11 +24,15 @@ pub(crate) struct Kind {
     by_source: HashMap<Arc<str>, Members>,
     /// How many subjects ever had a field.
     fields: BTreeMap<Arc<str>, usize>,
+    /// How often it changed who is among the fresh ones, and their labels, but for those that turned stale.
+    pub(crate) membership: u64,
+    pub(crate) columns: Columns,
 }
 
 impl Kind {
     /// Takes a subject in. Its labels are indexed by [`Kind::label`].
     pub(crate) fn insert(&mut self, id: SubjectId, name: &Arc<str>, source: &Arc<str>) {
+        self.membership += 1;
         self.members.insert(name.clone(), id);
         self.by_name.insert(name.clone(), id);
         self.by_source.entry(source.clone()).or_default().insert(name.clone(), id);
@@ -35,6 +40,7 @@ impl Kind {
 
     /// Forgets a subject.
     pub(crate) fn remove<'a>(&mut self, subject: &Subject, fields: impl Iterator<Item = &'a Arc<str>>) {
+        self.membership += 1;
         self.members.remove(&subject.key.name);
         self.by_name.remove(&subject.key.name);
         if let Some(members) = self.by_source.get_mut(&subject.source) {
@@ -56,6 +62,7 @@ impl Kind {
 
     /// Indexes a subject's labels; returns them with the texts that the index already has.
     pub(crate) fn label(&mut self, labels: &Labels, name: &Arc<str>, id: SubjectId) -> Labels {
+        self.membership += 1;
         let mut shared = Labels::new();
         for (label, value) in labels.iter().filter(|(_, value)| !value.is_empty()) {
             let label = self.by_label.get_key_value(label).map_or(label, |(known, _)| known).clone();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::arrivals::Arrivals;
 use super::batch::MAX_AHEAD;
 use super::field::Field;
-use super::follow::{Arrival, Followed, same_labels};
+use super::follow::{Arrival, Followed, rejoins, same_labels};
 use super::table::{Piece, Record, field_bytes, label_bytes};
 use super::{Batch, BatchReport, Refusal, Source, Subject, SubjectId, World};
 use crate::model::{Now, Snapshot, SubjectKey, Time};
@@ -45,6 +45,7 @@ impl World {
         if !snapshots.is_sorted_by(|a, b| order(a, b).is_le()) {
             snapshots.sort_by(order);
         }
+        self.make_columns();
         let by_subject: Vec<_> = snapshots.chunk_by(|(_, a), (_, b)| a.subject == b.subject).collect();
         let followed = self.follow(now, source, &by_subject);
         let mut named = BTreeSet::new();
@@ -177,6 +178,9 @@ impl World {
         self.awaited.remove(&id);
         record.fresh_until.take().into_iter().for_each(|time| self.fresh.remove(time));
         record.piece = Piece::Outdated;
+        if let Some(kind) = self.kinds.get_mut(&record.subject.key.kind) {
+            kind.membership += 1;
+        }
         !std::mem::replace(&mut record.subject.gone, true)
     }
 
@@ -244,6 +248,9 @@ impl World {
             record.fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
 
+        let is_new_member = rejoins(now.time, record.fresh_until, Some(record.subject.stale_at()));
+        kind.membership += u64::from(is_new_member);
+        kind.columns.note(id, record);
         if record.move_piece(leads_on) {
             self.fall_behind(now.time, id);
         }

@@ -12,6 +12,7 @@ mod batch;
 mod block;
 mod by_time;
 mod calendar;
+mod columns;
 mod compensated;
 mod field;
 mod follow;

@@ -15,6 +15,7 @@ impl World {
     /// pushes it. Gives the subjects that were fresh, in the order of their keys.
     pub(crate) fn pause(&mut self, source: Option<Arc<str>>, since: Time) -> Vec<SubjectId> {
         self.paused.insert(source.clone(), since);
+        self.kinds.values_mut().for_each(|kind| kind.membership += 1);
         let mut ids = self.subjects_of(source.as_deref());
         ids.retain(|id| self.put_aside(*id));
         self.sort_by_key(&mut ids);
@@ -30,6 +31,7 @@ impl World {
         for id in &ids {
             self.take_on(*id, now.since(since), now);
         }
+        self.kinds.values_mut().for_each(|kind| kind.membership += 1);
         self.sort_by_key(&mut ids);
         ids
     }

@@ -316,8 +316,8 @@ impl Rule {
         self.judge_by_interpreter(context, on)
     }
 
-    /// Judges by the script as it is.
-    pub(super) fn judge_by_interpreter(&self, context: &Context, on: &[bool]) -> Judgement {
+    /// Judges by the script as it is: what [`Rule::judge`] says, too.
+    pub fn judge_by_interpreter(&self, context: &Context, on: &[bool]) -> Judgement {
         let mut when_reads = Vec::new();
         let (outcome, reads) = self.run(context, |run| self.verdict(run, context, on, &mut when_reads));
         let reads = if when_reads.is_empty() { reads } else { when_reads };

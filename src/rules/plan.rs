@@ -77,6 +77,20 @@ pub(crate) enum Plan {
     If(Box<[Plan; 3]>),
 }
 
+impl Plan {
+    /// Whether it always says the same of a subject with the same labels.
+    fn reads_only_labels(&self) -> bool {
+        match self {
+            Plan::Number(_) | Plan::Text(_) | Plan::Bool(_) | Plan::Label(_) => true,
+            Plan::Field(..) | Plan::Window { .. } | Plan::Has(_) => false,
+            Plan::Negative(of) | Plan::Not(of) => of.reads_only_labels(),
+            Plan::Calculate(_, parts) | Plan::Compare(_, parts) => parts.iter().all(Plan::reads_only_labels),
+            Plan::And(parts) | Plan::Or(parts) => parts.iter().all(Plan::reads_only_labels),
+            Plan::If(parts) => parts.iter().all(Plan::reads_only_labels),
+        }
+    }
+}
+
 /// Why a plan gave no answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Stopped {

@@ -125,7 +125,7 @@ impl Engine {
                 let (mut groups, _) = self.groups(&self.context(now, all), rule, kind, by);
                 let sets = targets.iter().filter_map(|target| match target {
                     TargetId::Group(labels) => {
-                        let members = groups.remove(labels)?.into();
+                        let members = groups.remove(labels)?;
                         Some((target, Target::Set { kind: kind.clone(), members, labels: labels.clone() }))
                     }
                     TargetId::Subject(_) => None,

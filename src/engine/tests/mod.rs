@@ -10,6 +10,7 @@ mod outcomes;
 mod pause;
 mod reload;
 mod restart;
+mod sets;
 mod steps;
 mod threads;
 

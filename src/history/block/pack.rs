@@ -16,11 +16,13 @@ use super::{Block, Column, Input, Rows};
 use crate::history::Source;
 use crate::model::{Labels, Now, SubjectKey, Time};
 
-const MAGIC: &[u8; 8] = b"LARUMH1\n";
 /// Inputs of a block and rows of a subject at most: a claim beyond is damage.
 const MOST: usize = 1 << 24;
 
 impl Block {
+    /// What a packed block begins with; its checksum (CRC-32 of the rest) follows.
+    pub const MAGIC: [u8; 8] = *b"LARUMH1\n";
+
     /// The block as bytes.
     pub fn pack(&self) -> Vec<u8> {
         let mut texts = Texts::default();
@@ -33,12 +35,12 @@ impl Block {
             self.put_subject(subject, rows, &mut texts, &mut section);
             put_bytes(&mut body, &section);
         }
-        let mut packed = MAGIC.to_vec();
+        let mut packed = Block::MAGIC.to_vec();
         packed.extend_from_slice(&[0; 4]);
         texts.put(&mut packed);
         packed.append(&mut body);
-        let checksum = crc32fast::hash(&packed[MAGIC.len() + 4..]);
-        packed[MAGIC.len()..][..4].copy_from_slice(&checksum.to_le_bytes());
+        let checksum = crc32fast::hash(&packed[Block::MAGIC.len() + 4..]);
+        packed[Block::MAGIC.len()..][..4].copy_from_slice(&checksum.to_le_bytes());
         packed
     }
 
@@ -90,7 +92,7 @@ impl Block {
     /// # Errors
     /// Where the bytes are not what was written.
     pub fn unpack(packed: &[u8], wanted: impl Fn(&str, &str) -> bool) -> Result<Block, Damaged> {
-        let rest = packed.strip_prefix(MAGIC).ok_or(Damaged("it does not begin as a block does"))?;
+        let rest = packed.strip_prefix(&Block::MAGIC).ok_or(Damaged("it does not begin as a block does"))?;
         let mut bytes = Bytes(rest);
         let checksum = bytes.take(4)?;
         if crc32fast::hash(bytes.0).to_le_bytes() != checksum {

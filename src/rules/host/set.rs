@@ -119,6 +119,19 @@ impl Set {
         }
     }
 
+    /// The numbers of a field of all members, in their order. `None` where not all have one, or each must be asked.
+    pub(super) fn numbers(&self, field: &str) -> Result<Option<Vec<f64>>> {
+        let Members::Subjects(ids) = &self.members else { return Ok(None) };
+        let numbers = self.evaluation.ask(|world, _| {
+            let column = world.column(&self.kind, field)?;
+            ids.iter().map(|id| column.number(*id)).collect::<Option<Vec<f64>>>()
+        })?;
+        if numbers.is_some() {
+            spend(cost(ids.len()))?;
+        }
+        Ok(numbers)
+    }
+
     /// Asks each member; those that never had what is asked, or cannot be read now, are left out.
     ///
     /// # Errors

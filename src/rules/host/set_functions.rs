@@ -82,6 +82,11 @@ type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 /// The members' numbers, with the index of each.
 fn numbers(set: &Set, context: &NativeCallContext, function: &str, measure: &Measure) -> Result<Vec<(usize, f64)>> {
+    if let Measure::Field(field) = measure
+        && let Some(numbers) = set.numbers(field)?
+    {
+        return Ok(numbers.into_iter().enumerate().collect());
+    }
     let mut numbers = Vec::new();
     set.ask_each(context, function, measure, |index, value| match number::number(&value) {
         Some(number) if number.as_f64().is_finite() => {

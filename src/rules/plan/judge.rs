@@ -20,6 +20,29 @@ pub(crate) enum AtRest {
 }
 
 impl Rule {
+    /// Whether `where` takes a subject; `None` where the interpreter must be asked. What has no data is not taken.
+    pub(crate) fn takes_by_plan(
+        &self,
+        world: &World,
+        subject: SubjectId,
+        now: Now,
+        scratch: &mut Scratch,
+    ) -> Option<bool> {
+        let Some(takes) = &self.program.takes else { return Some(true) };
+        let plan = takes.plan.as_ref().ok().filter(|_| self.program.watched.is_none())?;
+        match About::new(world, subject, now, false, scratch).ask(plan) {
+            Ok(takes) => Some(takes),
+            Err(Stopped::NoData(_)) => Some(false),
+            Err(Stopped::Interpret) => None,
+        }
+    }
+
+    /// Whether nothing but the labels of a subject decides whether `where` takes it.
+    pub(crate) fn chooses_by_labels(&self) -> bool {
+        let takes = self.program.takes.as_ref().map(|takes| takes.plan.as_ref());
+        takes.is_none_or(|plan| plan.is_ok_and(|plan| plan.reads_only_labels()))
+    }
+
     /// What the plans say of a subject whose alert is at rest; `None` where it is something else, or the interpreter must
     /// be asked.
     pub(crate) fn at_rest(&self, world: &World, subject: SubjectId, now: Now, scratch: &mut Scratch) -> Option<AtRest> {
