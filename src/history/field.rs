@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 use super::calendar::{DAYS_BACK, days_before};
-use super::series::{Samples, Series};
+use super::series::{Found, Series};
 use super::summary::{Detail, Summary};
 use crate::model::{Time, Value};
 
@@ -348,12 +348,7 @@ impl Field {
             return;
         }
         self.horizon = horizon;
-        while let Some(time) = self.numbers.first()
-            && time <= horizon
-            && time != self.newest.time
-        {
-            self.given_up = self.given_up.max(self.numbers.give_up());
-        }
+        self.given_up = self.given_up.max(self.numbers.give_up(horizon, self.newest.time));
         while let Some(run) = self.runs.front()
             && run.last <= horizon
         {
@@ -365,9 +360,7 @@ impl Field {
 
     /// Gives up the oldest sample where the next one would need more room.
     pub(crate) fn make_room(&mut self) {
-        if self.numbers.len() > 1 && self.numbers.is_full() {
-            self.given_up = self.given_up.max(self.numbers.give_up());
-        }
+        self.given_up = self.given_up.max(self.numbers.make_room());
         if self.runs.len() > 1
             && self.runs.len() == self.runs.capacity()
             && let Some(run) = self.runs.pop_front()
@@ -404,7 +397,7 @@ impl Field {
     }
 
     /// The number samples in `(start, end]`, in the order of their times.
-    pub(crate) fn numbers_in(&self, start: Time, end: Time) -> Samples<'_> {
+    pub(crate) fn numbers_in(&self, start: Time, end: Time) -> Found<'_> {
         self.numbers.range(start, end)
     }
 
@@ -419,8 +412,8 @@ impl Field {
         let newest = newest.map(|value| (self.newest.time, self.newest.time, value.clone()));
         let runs = self.runs.iter().map(|run| (run.first, run.last, run.value.clone()));
         let mut runs = runs.chain(newest).filter(|(first, last, _)| *last > start && *first <= end).peekable();
-        let mut numbers =
-            self.numbers_in(start, end).iter().map(|(time, value)| (time, Value::Number(value))).peekable();
+        let numbers = self.numbers_in(start, end);
+        let mut numbers = numbers.samples().iter().map(|(time, value)| (time, Value::Number(value))).peekable();
         let (mut changes, mut before): (usize, Option<Value>) = (0, None);
         loop {
             let run_is_next = match (runs.peek(), numbers.peek()) {

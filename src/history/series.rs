@@ -6,7 +6,12 @@
 //! an edit or a restart could lose. Where cells end is decided by the times of the two samples on either side alone, so the
 //! same samples give the same sums, to the last digit, whenever they began to be kept.
 
+mod chunk;
+
+use std::borrow::Cow;
 use std::collections::VecDeque;
+
+use chunk::Chunk;
 
 use super::summary::{Detail, Summary};
 use crate::model::Time;
@@ -20,19 +25,31 @@ const LENGTHS: [i64; 6] = [60_000_000, 300_000_000, 900_000_000, 3_600_000_000, 
 /// A cell is long enough for this many samples, so that their sum takes less room than they do.
 const SAMPLES: i64 = 16;
 
+/// The newest samples, which most windows lie in, are plain; of so many more at most, the oldest are packed. (In tests few,
+/// so that all that is asked there is also asked of what is packed.)
+const PLAIN: usize = if cfg!(test) { 8 } else { 512 };
+
+/// Samples that are packed together.
+const PACKED: usize = if cfg!(test) { 16 } else { 256 };
+
 /// The number samples of one field in the order of their times. Places count from its very first sample.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Series {
+    /// Older samples.
+    chunks: VecDeque<Chunk>,
+    /// The newest ones.
     times: Vec<Time>,
     values: Vec<f64>,
-    /// How many samples at the front of both were given up.
+    /// The place of the first of both.
+    plain: u64,
+    /// How many samples at the front, of the first chunk or else of the newest ones, were given up.
     spent: usize,
-    /// The place of the first of both, given up or not.
-    begin: u64,
     /// Cells that are over, one after the other up to `open`.
     cells: VecDeque<Cell>,
     /// The place at which the cell begins that is not over.
     open: u64,
+    /// Bytes of the chunks.
+    packed: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +72,18 @@ impl<'a> Samples<'a> {
     }
 }
 
+/// Samples that follow each other, as they lie there, or unpacked.
+pub(crate) struct Found<'a> {
+    times: Cow<'a, [Time]>,
+    values: Cow<'a, [f64]>,
+}
+
+impl Found<'_> {
+    pub(crate) fn samples(&self) -> Samples<'_> {
+        Samples { times: &self.times, values: &self.values }
+    }
+}
+
 /// Whether a cell ends between two samples that follow each other.
 fn ends_between(before: Time, after: Time) -> bool {
     let (before, after) = (before.as_micros(), after.as_micros());
@@ -64,19 +93,9 @@ fn ends_between(before: Time, after: Time) -> bool {
 }
 
 impl Series {
-    /// How many samples there are.
-    pub(crate) fn len(&self) -> usize {
-        self.times.len() - self.spent
-    }
-
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The time of the oldest sample.
-    pub(crate) fn first(&self) -> Option<Time> {
-        self.times.get(self.spent).copied()
+        self.begin() == self.end()
     }
 
     /// The time of the newest sample.
@@ -84,9 +103,14 @@ impl Series {
         if self.is_empty() { None } else { self.times.last().copied() }
     }
 
+    /// The place of the oldest sample.
+    fn begin(&self) -> u64 {
+        self.chunks.front().map_or(self.plain, |chunk| chunk.begin) + self.spent as u64
+    }
+
     /// The place after the newest sample.
     fn end(&self) -> u64 {
-        self.begin + self.times.len() as u64
+        self.plain + self.times.len() as u64
     }
 
     /// Adds a sample that is later than all others.
@@ -95,34 +119,46 @@ impl Series {
             && ends_between(last, time)
         {
             let (begin, end) = (self.open, self.end());
-            let summary = Summary::of(self.between(begin, end), Detail::Squares);
+            let summary = Summary::of(self.between(begin, end).samples(), Detail::Squares);
             self.cells.push_back(Cell { begin, end, summary });
             self.open = end;
         }
-        if self.times.len() == self.times.capacity() {
+        if self.times.len() == self.times.capacity() || self.times.len() >= PLAIN + PACKED {
             self.make_place();
         }
         self.times.push(time);
         self.values.push(value);
     }
 
-    /// Makes place for more samples: an eighth of what there is. Twice the place, as vectors do it, would mostly be empty, and
-    /// samples are most of what is in memory.
+    /// Makes place for more plain samples: an eighth of what there is, as twice the place, as vectors do it, would mostly be
+    /// empty; or what the oldest take, which are packed.
     fn make_place(&mut self) {
         let eighth = self.times.len() / 8;
-        if self.spent >= eighth.max(1) {
+        if self.chunks.is_empty() && self.spent >= eighth.max(1) {
             self.drop_spent();
+        } else if self.times.len() >= PLAIN + PACKED {
+            self.drop_spent();
+            let chunk = Chunk::of(self.plain, &self.times[..PACKED], &self.values[..PACKED]);
+            self.times.drain(..PACKED);
+            self.values.drain(..PACKED);
+            self.plain = chunk.end();
+            self.packed += chunk.bytes();
+            self.chunks.push_back(chunk);
         } else {
-            self.times.reserve_exact(eighth.max(8));
-            self.values.reserve_exact(eighth.max(8));
+            let more = eighth.max(8).min(PLAIN + PACKED - self.times.len());
+            self.times.reserve_exact(more);
+            self.values.reserve_exact(more);
         }
     }
 
+    /// Drops plain samples that were given up.
     fn drop_spent(&mut self) {
-        self.times.drain(..self.spent);
-        self.values.drain(..self.spent);
-        self.begin += self.spent as u64;
-        self.spent = 0;
+        if self.chunks.is_empty() {
+            self.times.drain(..self.spent);
+            self.values.drain(..self.spent);
+            self.plain += self.spent as u64;
+            self.spent = 0;
+        }
     }
 
     /// Takes out the newest sample.
@@ -134,25 +170,51 @@ impl Series {
         self.values.pop();
         if self.open >= self.end() {
             // The cell before begins again; where it was given up in part, with what is left of it.
-            self.open = self.cells.pop_back().map_or(self.begin + self.spent as u64, |cell| cell.begin);
+            self.open = self.cells.pop_back().map_or(self.begin(), |cell| cell.begin);
+        }
+        // The newest one is always a plain one.
+        if self.times.is_empty()
+            && let Some(chunk) = self.chunks.pop_back()
+        {
+            self.packed -= chunk.bytes();
+            self.plain = chunk.begin;
+            self.times.extend(chunk.times());
+            chunk.values(&mut self.values);
         }
     }
 
-    /// Gives up the oldest sample.
-    pub(crate) fn give_up(&mut self) -> Option<Time> {
-        let time = self.first()?;
-        self.spent += 1;
-        let begin = self.begin + self.spent as u64;
-        if self.cells.front().is_some_and(|cell| cell.begin < begin) {
+    /// Gives up the samples up to a time, but for the newest where it is of `newest`. Says of when the last one was.
+    pub(crate) fn give_up(&mut self, until: Time, newest: Time) -> Option<Time> {
+        let keeps_newest = self.last().is_some_and(|last| last == newest);
+        let end = self.place_after(until).min(self.end() - u64::from(keeps_newest));
+        if end <= self.begin() {
+            return None;
+        }
+        let last = self.between(end - 1, end).times.last().copied();
+        while let Some(chunk) = self.chunks.front().filter(|chunk| chunk.end() <= end) {
+            self.packed -= chunk.bytes();
+            self.chunks.pop_front();
+            self.spent = 0;
+        }
+        self.spent = (end - (self.begin() - self.spent as u64)) as usize;
+        while self.cells.front().is_some_and(|cell| cell.begin < end) {
             self.cells.pop_front();
         }
-        self.open = self.open.max(begin);
-        Some(time)
+        self.open = self.open.max(end);
+        last
     }
 
-    /// Whether the next sample needs more room.
-    pub(crate) fn is_full(&self) -> bool {
-        self.spent == 0 && self.times.len() == self.times.capacity()
+    /// Gives up the oldest samples where the next one would need more room.
+    pub(crate) fn make_room(&mut self) -> Option<Time> {
+        let is_full = self.times.len() == self.times.capacity() || self.times.len() >= PLAIN + PACKED;
+        if !is_full || self.end() - self.begin() < 2 {
+            return None;
+        }
+        match self.chunks.front() {
+            Some(chunk) => self.give_up(chunk.last, chunk.last),
+            None if self.spent == 0 => self.give_up(*self.times.first()?, Time::from_micros(i64::MAX)),
+            None => None,
+        }
     }
 
     /// Returns room that is no longer used.
@@ -160,6 +222,7 @@ impl Series {
         self.drop_spent();
         self.times.shrink_to(self.times.len() + self.times.len() / 8);
         self.values.shrink_to(self.values.len() + self.values.len() / 8);
+        self.chunks.shrink_to(self.chunks.len());
         self.cells.shrink_to(self.cells.len());
     }
 
@@ -168,66 +231,98 @@ impl Series {
         self.times.capacity() * size_of::<Time>()
             + self.values.capacity() * size_of::<f64>()
             + self.cells.capacity() * size_of::<Cell>()
+            + self.packed
     }
 
     /// The newest sample that is not later than a time.
     pub(crate) fn at(&self, time: Time) -> Option<(Time, f64)> {
-        let index = self.until(time).checked_sub(1).filter(|index| *index >= self.spent)?;
-        Some((*self.times.get(index)?, *self.values.get(index)?))
+        let end = self.place_after(time);
+        let place = end.checked_sub(1).filter(|place| *place >= self.begin())?;
+        self.between(place, end).samples().iter().last()
     }
 
     /// The samples in `(start, end]`.
-    pub(crate) fn range(&self, start: Time, end: Time) -> Samples<'_> {
-        let to = self.until(end);
-        let from = self.until_near(start, to);
-        Samples { times: &self.times[from..to], values: &self.values[from..to] }
+    pub(crate) fn range(&self, start: Time, end: Time) -> Found<'_> {
+        let to = self.place_after(end);
+        self.between(self.place_after(start), to)
     }
 
     /// Sums up the samples in `(start, end]`, with at least so much detail.
     pub(crate) fn sum_up(&self, start: Time, end: Time, detail: Detail) -> Summary {
-        let to = self.until(end);
-        let from = self.until_near(start, to);
-        let (mut place, to) = (self.begin + from as u64, self.begin + to as u64);
+        let (mut place, to) = (self.place_after(start), self.place_after(end));
         // Windows mostly end now, and all cells from there back to their start are needed.
         let n_later = self.cells.iter().rev().take_while(|cell| cell.end > place).count();
         let mut summary = Summary::default();
         for cell in self.cells.range(self.cells.len() - n_later..).take_while(|cell| cell.begin < to) {
             if place < cell.begin {
-                summary.merge(&Summary::of(self.between(place, cell.begin), detail));
+                summary.merge(&Summary::of(self.between(place, cell.begin).samples(), detail));
                 place = cell.begin;
             }
             if cell.begin == place && cell.end <= to {
                 summary.merge(&cell.summary);
             } else {
-                summary.merge(&Summary::of(self.between(place, cell.end.min(to)), detail));
+                summary.merge(&Summary::of(self.between(place, cell.end.min(to)).samples(), detail));
             }
             place = cell.end.min(to);
         }
-        summary.merge(&Summary::of(self.between(place, to), detail));
+        summary.merge(&Summary::of(self.between(place, to).samples(), detail));
         summary
     }
 
-    fn between(&self, from: u64, to: u64) -> Samples<'_> {
-        let index = |place: u64| (place.saturating_sub(self.begin)) as usize;
-        let range = index(from)..index(to.max(from));
-        Samples { times: &self.times[range.clone()], values: &self.values[range] }
+    /// The samples from one place to another.
+    fn between(&self, from: u64, to: u64) -> Found<'_> {
+        let index = |place: u64| (place.saturating_sub(self.plain) as usize).min(self.times.len());
+        let plain = index(from)..index(to.max(from));
+        let (times, values) = (&self.times[plain.clone()], &self.values[plain]);
+        if from >= self.plain {
+            return Found { times: times.into(), values: values.into() };
+        }
+        let (mut all_times, mut all_values, mut unpacked) = (Vec::new(), Vec::new(), Vec::new());
+        let first = self.chunks.partition_point(|chunk| chunk.end() <= from);
+        for chunk in self.chunks.range(first..).take_while(|chunk| chunk.begin < to) {
+            let skip = from.saturating_sub(chunk.begin) as usize;
+            let end = chunk.len().min((to - chunk.begin) as usize);
+            all_times.extend(chunk.times().take(end).skip(skip));
+            unpacked.clear();
+            chunk.values(&mut unpacked);
+            all_values.extend_from_slice(&unpacked[skip.min(end)..end]);
+        }
+        all_times.extend_from_slice(times);
+        all_values.extend_from_slice(values);
+        Found { times: all_times.into(), values: all_values.into() }
     }
 
-    /// At which index the samples end that are not later than a time.
+    /// The place after the last sample that is not later than a time, and not before the oldest that is kept.
+    fn place_after(&self, time: Time) -> u64 {
+        let is_plain = self.chunks.is_empty() || self.times.first().is_some_and(|first| *first <= time);
+        let place = if is_plain {
+            self.plain + self.until(time) as u64
+        } else {
+            let chunk = self.chunks.partition_point(|chunk| chunk.first <= time).checked_sub(1);
+            match chunk.and_then(|chunk| self.chunks.get(chunk)) {
+                Some(chunk) if chunk.last <= time => chunk.end(),
+                Some(chunk) => chunk.begin + chunk.times().take_while(|sample| *sample <= time).count() as u64,
+                None => 0,
+            }
+        };
+        place.max(self.begin())
+    }
+
+    /// At which index the plain samples end that are not later than a time.
     fn until(&self, time: Time) -> usize {
         // Nearly always the window ends with the newest sample.
-        match self.times.last() {
-            Some(last) if *last > time => self.until_near(time, self.times.len()),
-            _ => self.times.len(),
+        if self.times.last().is_none_or(|last| *last <= time) {
+            return self.times.len();
         }
+        self.until_near(time)
     }
 
-    /// At which index below `end` the samples end that are not later than a time. What is asked for is mostly near the
-    /// end, and samples are mostly as far apart as the last two, so the search begins where that would put it.
-    fn until_near(&self, time: Time, end: usize) -> usize {
-        let times = &self.times[self.spent.min(end)..end];
+    /// As [`Series::until`]. What is asked for is mostly near the end, and samples are mostly as far apart as the last two,
+    /// so the search begins where that would put it.
+    fn until_near(&self, time: Time) -> usize {
+        let times = &self.times[..];
         let [.., before, newest] = times else {
-            return end - times.iter().filter(|sample| **sample > time).count();
+            return times.iter().filter(|sample| **sample <= time).count();
         };
         let (ahead, apart) = (newest.as_micros() - time.as_micros(), newest.as_micros() - before.as_micros());
         let back = usize::try_from(ahead / apart.max(1)).unwrap_or(0);
@@ -255,7 +350,7 @@ impl Series {
                 step *= 2;
             }
         };
-        self.spent.min(end) + low + times[low..high].partition_point(|sample| *sample <= time)
+        low + times[low..high].partition_point(|sample| *sample <= time)
     }
 }
 
@@ -303,17 +398,18 @@ mod tests {
                         plain.pop();
                     }
                     Change::GiveUp if plain.len() > 1 => {
-                        prop_assert_eq!(series.give_up(), Some(plain.remove(0).0));
+                        let newest = Time::from_micros(i64::MAX);
+                        prop_assert_eq!(series.give_up(plain[0].0, newest), Some(plain.remove(0).0));
                     }
                     Change::Pop | Change::GiveUp => {}
                 }
             }
-            prop_assert_eq!(series.len(), plain.len());
+            prop_assert_eq!((series.end() - series.begin()) as usize, plain.len());
             for end in ends {
                 for length in [10, 300, 301, 1000, 5000] {
                     let (start, end) = (at(now - end - length), at(now - end));
                     let inside: Vec<_> = plain.iter().copied().filter(|(time, _)| *time > start && *time <= end).collect();
-                    prop_assert_eq!(series.range(start, end).iter().collect::<Vec<_>>(), inside.clone());
+                    prop_assert_eq!(series.range(start, end).samples().iter().collect::<Vec<_>>(), inside.clone());
                     prop_assert_eq!(series.at(end), plain.iter().rfind(|(time, _)| *time <= end).copied());
                     let mut expected = Summary::default();
                     inside.iter().for_each(|(time, value)| expected.add(*time, *value));

@@ -77,7 +77,8 @@ impl World {
             if !history.reaches(from) {
                 return Err(beyond());
             }
-            let samples = history.numbers_in(from, to);
+            let found = history.numbers_in(from, to);
+            let samples = found.samples();
             let value = || samples::value(function, samples, &mut scratch.values, span);
             return answer(function, (field, window), samples.values.len(), value);
         }

@@ -243,7 +243,9 @@ impl World {
     /// up in part.
     pub fn samples(&self, id: SubjectId, field: &str, start: Time, end: Time) -> impl Iterator<Item = (Time, f64)> {
         let field = self.table.get(id).and_then(|record| record.field(field));
-        field.into_iter().flat_map(move |field| field.numbers_in(start, end).iter())
+        let found = field.map(|field| field.numbers_in(start, end));
+        let samples = found.iter().flat_map(|found| found.samples().iter());
+        samples.collect::<Vec<_>>().into_iter()
     }
 
     /// From when (exclusive) to when (inclusive) a window of a subject reaches, in engine time. `None` where the subject
