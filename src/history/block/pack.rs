@@ -19,6 +19,15 @@ use crate::model::{Labels, Now, SubjectKey, Time};
 /// Inputs of a block and rows of a subject at most: a claim beyond is damage.
 const MOST: usize = 1 << 24;
 
+/// Values of a block at most: it is sealed after far fewer, and a few bytes can claim many equal ones.
+const MOST_VALUES: usize = 1 << 26;
+
+/// Takes what some values need from what is left for all.
+fn claim(room: &mut usize, values: usize) -> Result<(), Damaged> {
+    *room = room.checked_sub(values).ok_or(Damaged("it claims more values than a block has"))?;
+    Ok(())
+}
+
 impl Block {
     /// What a packed block begins with; its checksum (CRC-32 of the rest) follows.
     pub const MAGIC: [u8; 8] = *b"LARUMH1\n";
@@ -100,21 +109,23 @@ impl Block {
         }
         let n_texts = bytes.count(bytes.0.len())?;
         let texts: Vec<Arc<str>> = (0..n_texts).map(|_| bytes.text()).collect::<Result<_, _>>()?;
-        let mut block = Block { inputs: inputs(&mut bytes, &texts)?, subjects: BTreeMap::new() };
+        let mut room = MOST_VALUES;
+        let mut block = Block { inputs: inputs(&mut bytes, &texts, &mut room)?, subjects: BTreeMap::new() };
         for _ in 0..bytes.whole()? {
             let length = bytes.count(bytes.0.len())?;
             let mut section = Bytes(bytes.take(length)?);
             let (kind, name) = (text(&mut section, &texts)?, text(&mut section, &texts)?);
             if wanted(&kind, &name) {
-                let rows = block.subject(&mut section, &texts)?;
+                let rows = block.subject(&mut section, &texts, &mut room)?;
                 block.subjects.insert(SubjectKey { kind, name }, rows);
             }
         }
         Ok(block)
     }
 
-    fn subject(&self, bytes: &mut Bytes<'_>, texts: &[Arc<str>]) -> Result<Rows, Damaged> {
+    fn subject(&self, bytes: &mut Bytes<'_>, texts: &[Arc<str>], room: &mut usize) -> Result<Rows, Damaged> {
         let n_rows = bytes.count(MOST)?;
+        claim(room, 2 * n_rows)?;
         let mut rows = Rows::default();
         let input = |input| u32::try_from(input).ok().filter(|input| (*input as usize) < self.inputs.len());
         let inputs: Option<Vec<u32>> = bytes.wholes(n_rows)?.into_iter().map(input).collect();
@@ -133,6 +144,7 @@ impl Block {
         }
         for _ in 0..bytes.count(bytes.0.len())? {
             let field = text(bytes, texts)?;
+            claim(room, n_rows)?;
             rows.fields.push((field, Column::read(bytes, n_rows, texts)?));
         }
         Ok(rows)
@@ -144,8 +156,9 @@ fn text(bytes: &mut Bytes<'_>, texts: &[Arc<str>]) -> Result<Arc<str>, Damaged> 
     text.cloned().ok_or(Damaged("it lacks a text"))
 }
 
-fn inputs(bytes: &mut Bytes<'_>, texts: &[Arc<str>]) -> Result<Vec<Input>, Damaged> {
+fn inputs(bytes: &mut Bytes<'_>, texts: &[Arc<str>], room: &mut usize) -> Result<Vec<Input>, Damaged> {
     let count = bytes.count(MOST)?;
+    claim(room, 6 * count)?;
     let [sequences, times, offsets, sources, stale_after, lost] = [(); 6].map(|()| bytes.wholes(count));
     let (sequences, times, offsets) = (sequences?, times?, offsets?);
     let (sources, stale_after, lost) = (sources?, stale_after?, lost?);
