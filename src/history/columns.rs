@@ -2,9 +2,7 @@
 //! look at each subject far away.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
-
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::table::{Place, Record};
 use super::{SubjectId, World};

@@ -151,8 +151,10 @@ impl Serialize for FiniteFields<'_> {
 
 /// Reads a body: one object, an array of objects, or JSON Lines. In the order of the entries.
 pub fn parse(body: &[u8], limits: &WireLimits) -> Vec<Result<WireSnapshot, WireError>> {
-    let read = |entries: Vec<&[u8]>| -> Vec<_> {
-        entries.into_iter().enumerate().map(|(index, entry)| parse_line(entry, index, limits)).collect()
+    // What entries have in common is made once: most of a body is the names of the same fields.
+    let mut names = Names::default();
+    let mut read = |entries: Vec<&[u8]>| -> Vec<_> {
+        entries.into_iter().enumerate().map(|(index, entry)| parse_line(entry, index, limits, &mut names)).collect()
     };
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     if body.is_empty() {
@@ -174,8 +176,8 @@ pub fn parse(body: &[u8], limits: &WireLimits) -> Vec<Result<WireSnapshot, WireE
     }
 }
 
-fn parse_line(entry: &[u8], index: usize, limits: &WireLimits) -> Result<WireSnapshot, WireError> {
-    read_entry(entry, &mut SnapshotVisitor { limits, is_recorded: false, names: &mut Names::default() })
+fn parse_line(entry: &[u8], index: usize, limits: &WireLimits, names: &mut Names) -> Result<WireSnapshot, WireError> {
+    read_entry(entry, &mut SnapshotVisitor { limits, is_recorded: false, names })
         .map_err(|reason| WireError { index, reason })
 }
 
@@ -299,7 +301,12 @@ impl<'de> Visitor<'de> for &mut SnapshotVisitor<'_> {
                 }
                 "name" => {
                     let text = map.next_value_seed(Text("`name`"))?;
-                    once(&mut name, "name", self.names.name("name", &text, limits)?)?;
+                    // A body has each subject once, a recording again and again.
+                    let read = match self.is_recorded {
+                        true => self.names.name("name", &text, limits)?,
+                        false => check_name("name", &text, limits.max_name_bytes)?,
+                    };
+                    once(&mut name, "name", read)?;
                 }
                 "labels" => {
                     once(&mut labels, "labels", map.next_value_seed(LabelsSeed { limits, names: self.names })?)?

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use serde::de;
 
 use super::{WireLimits, check_kind, check_name};
@@ -13,8 +14,8 @@ const MAX_REMEMBERED: usize = 100_000;
 /// Names that were found good.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    kinds: HashSet<Arc<str>>,
-    names: HashSet<Arc<str>>,
+    kinds: HashSet<Arc<str>, RandomState>,
+    names: HashSet<Arc<str>, RandomState>,
 }
 
 impl Names {
@@ -29,7 +30,7 @@ impl Names {
 }
 
 fn remembered<E>(
-    known: &mut HashSet<Arc<str>>,
+    known: &mut HashSet<Arc<str>, RandomState>,
     text: &str,
     check: impl FnOnce() -> Result<Arc<str>, E>,
 ) -> Result<Arc<str>, E> {
