@@ -13,10 +13,10 @@ use super::engine_thread::{Handle, Machine};
 use super::own_state::OWN_KINDS;
 use super::tasks::{Group, Policy};
 use crate::collect::{
-    self, COLLECTOR_KIND, Expectations, HostSettings, HttpSettings, JsonExpectation, Schedule, Settings, Sink,
-    StatusRange,
+    self, COLLECTOR_KIND, Expectations, HostSettings, HttpSettings, JsonExpectation, Meant, ProcessSettings, Schedule,
+    Settings, Sink, StatusRange, TcpSettings,
 };
-use crate::config::collectors::{BodyExpectation, Collector, Http};
+use crate::config::collectors::{BodyExpectation, Collector, Http, MeantProcesses, Process, Tcp};
 use crate::diagnostic::Diagnostic;
 use crate::history::Batch;
 use crate::model::Value;
@@ -194,6 +194,40 @@ fn settings(wanted: &Collector) -> Option<(Settings, Schedule)> {
             let schedule = Schedule { every: http.every, timeout: settings.pass_timeout() };
             Some((Settings::Http(Box::new(settings)), schedule))
         }
+        Collector::Process(process) => {
+            let schedule = Schedule { every: process.every, timeout: process.timeout };
+            Some((Settings::Process(process_settings(process)), schedule))
+        }
+        Collector::Tcp(tcp) => {
+            let settings = tcp_settings(tcp);
+            let schedule = Schedule { every: tcp.every, timeout: settings.pass_timeout() };
+            Some((Settings::Tcp(settings), schedule))
+        }
+    }
+}
+
+fn process_settings(process: &Process) -> ProcessSettings {
+    ProcessSettings {
+        name: process.name.clone(),
+        kind: process.kind.clone(),
+        labels: process.labels.clone(),
+        meant: match &process.meant {
+            MeantProcesses::Name(name) => Meant::Name(name.clone()),
+            MeantProcesses::PidFile(path) => Meant::PidFile(path.into()),
+            MeantProcesses::Command(pattern) => Meant::Command(pattern.clone()),
+        },
+    }
+}
+
+fn tcp_settings(tcp: &Tcp) -> TcpSettings {
+    TcpSettings {
+        name: tcp.name.clone(),
+        kind: tcp.kind.clone(),
+        labels: tcp.labels.clone(),
+        address: tcp.address.clone(),
+        timeout: tcp.timeout,
+        retries: tcp.retries,
+        response_time: tcp.response_time,
     }
 }
 

@@ -39,8 +39,8 @@ pub struct DryRun<'a> {
 pub const fn looks(collector: &Collector) -> usize {
     match collector {
         // Processor and network are counters of the system: they say something from the second look on.
-        Collector::Host(_) => 2,
-        Collector::Http(_) => 1,
+        Collector::Host(_) | Collector::Process(_) => 2,
+        Collector::Http(_) | Collector::Tcp(_) => 1,
         Collector::Push(_) => 0,
     }
 }
@@ -103,7 +103,8 @@ fn hurry(collector: &mut Collector) {
     }
     match collector {
         Collector::Host(host) => host.every = host.every.min(BETWEEN_LOOKS),
-        Collector::Http(_) | Collector::Push(_) => {}
+        Collector::Process(process) => process.every = process.every.min(BETWEEN_LOOKS),
+        Collector::Http(_) | Collector::Tcp(_) | Collector::Push(_) => {}
     }
 }
 

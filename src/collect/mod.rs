@@ -7,13 +7,18 @@
 mod host;
 mod http;
 mod observation;
+mod process;
 mod run;
 mod schedule;
+mod tcp;
 
 pub use host::HostSettings;
 pub use http::{Expectations, HttpSettings, JsonExpectation, StatusRange};
+pub(crate) use process::KIND as PROCESS_KIND;
+pub use process::{Meant, ProcessSettings};
 pub use run::{Clock, Sink, run};
 pub use schedule::Schedule;
+pub use tcp::TcpSettings;
 
 use std::sync::Arc;
 
@@ -102,6 +107,10 @@ pub enum Settings {
     Host(HostSettings),
     /// A service behind a URL: kind `service` unless said otherwise.
     Http(Box<HttpSettings>),
+    /// Processes of this machine: kind `process` unless said otherwise.
+    Process(ProcessSettings),
+    /// A service behind a port: kind `service` unless said otherwise.
+    Tcp(TcpSettings),
 }
 
 impl Settings {
@@ -113,6 +122,8 @@ impl Settings {
         match self {
             Settings::Host(settings) => Ok(Box::new(host::Host::new(settings))),
             Settings::Http(settings) => Ok(Box::new(http::Http::new(settings)?)),
+            Settings::Process(settings) => Ok(Box::new(process::Process::new(settings))),
+            Settings::Tcp(settings) => Ok(Box::new(tcp::Tcp::new(settings))),
         }
     }
 
@@ -121,7 +132,7 @@ impl Settings {
         match self {
             Settings::Host(_) => &host::KINDS,
             // A probe's kind is a word of the operator's, and services are pushed too.
-            Settings::Http(_) => &[],
+            Settings::Http(_) | Settings::Process(_) | Settings::Tcp(_) => &[],
         }
     }
 }

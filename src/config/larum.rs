@@ -280,7 +280,7 @@ impl Config {
     pub fn max_push_body(&self) -> usize {
         let push = self.collectors.iter().find_map(|collector| match collector {
             Collector::Push(push) => Some(push.max_body),
-            Collector::Host(_) | Collector::Http(_) => None,
+            Collector::Host(_) | Collector::Http(_) | Collector::Process(_) | Collector::Tcp(_) => None,
         });
         push.unwrap_or(Push::default().max_body)
     }

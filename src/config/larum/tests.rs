@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::collectors::{BodyExpectation, Http};
+use crate::config::collectors::{BodyExpectation, Http, MeantProcesses};
 use crate::config::{Fixed, Text};
 use crate::model::{Labels, Level, RuleName, SubjectKey, Time, Value};
 use crate::rules::{Param, Repeat};
@@ -89,6 +89,54 @@ fn expectations_are_read_in_all_their_forms() {
     assert_eq!(both.expect.response_time, Some(Duration::from_secs(2)));
     assert_eq!(http("").every, Duration::from_secs(15));
     assert_eq!(http("kind: site").kind.as_ref(), "site");
+}
+
+#[test]
+fn processes_are_found_by_name_pid_file_or_command() {
+    let process = |text: &str| {
+        let config = parse(&format!("collectors: [{{ type: process, name: nginx{text} }}]")).unwrap();
+        match config.collectors.into_iter().next() {
+            Some(Collector::Process(process)) => process,
+            other => panic!("{other:?}"),
+        }
+    };
+    let plain = process("");
+    assert_eq!((&*plain.kind, &plain.meant), ("process", &MeantProcesses::Name("nginx".to_string())));
+    assert_eq!(Collector::Process(plain).name(), "process:nginx");
+    assert_eq!(process(", process: nginx.bin").meant, MeantProcesses::Name("nginx.bin".to_string()));
+    assert_eq!(process(", pid_file: /run/nginx.pid").meant, MeantProcesses::PidFile("/run/nginx.pid".to_string()));
+    let pattern = regex::Regex::new("^nginx: worker").unwrap();
+    assert_eq!(process(", command: '^nginx: worker'").meant, MeantProcesses::Command(pattern));
+    check_problems(
+        "collectors:\n  - { type: process, name: a, pid_file: /run/a.pid, command: a }\n  - { type: process, name: b, command: '(' }\n  - { type: process, name: a }\n",
+        &[
+            "2:62: error: processes are found in one way: leave out `command`, or what is before it",
+            "3:40: error: this is no regular expression: unclosed group",
+            "4:5: error: two collectors have the name `a` (the name is the subject's name: give each its own)",
+        ],
+    );
+}
+
+#[test]
+fn a_port_is_an_address() {
+    let tcp = |address: &str| {
+        parse(&format!(
+            "collectors: [{{ type: tcp, name: db, address: '{address}', retries: 2, expect: {{ response_time: 1s }} }}]"
+        ))
+    };
+    for address in ["db.example:5432", "127.0.0.1:1", "[::1]:6379"] {
+        let config = tcp(address).unwrap();
+        let [Collector::Tcp(tcp)] = &config.collectors[..] else { panic!("{config:?}") };
+        assert_eq!((&*tcp.address, &*tcp.kind, tcp.retries), (address, "service", 2));
+        assert_eq!((tcp.every, tcp.response_time), (Duration::from_secs(15), Some(Duration::from_secs(1))));
+    }
+    for address in ["db.example", "db.example:", "db:0", "db:70000", ":80", "::1", "http://db:80"] {
+        assert!(tcp(address).is_err(), "{address}");
+    }
+    check_problems(
+        "collectors: [{ type: tcp, name: db, address: 'db' }]",
+        &["1:46: error: `address` must be a host and a port (write `db.example:5432`, or `[::1]:5432`)"],
+    );
 }
 
 #[test]
