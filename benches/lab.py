@@ -28,16 +28,13 @@ rule("threshold_for", #{ on: "service", when: |s| s.error_rate > 0.5, hold: "5m"
 rule("rate5m", #{ on: "service", when: |s| s.rate("total_calls", "5m") > 9 });
 rule("ratio5m", #{ on: "service", when: |s| s.rate("failed_calls", "5m") / s.rate("total_calls", "5m") > 0.5 });
 rule("avg5m", #{ on: "service", when: |s| s.avg("avg_response_time", "5m") > 9000 });
-rule("max5m", #{ on: "service", when: |s| s.max("avg_response_time", "5m") > 11000 });
-rule("predict5m", #{ on: "service", when: |s| s.total_calls + s.delta("total_calls", "5m") * 12 > 1e9 });
-rule("zscore5m", #{ on: "service",
-    when: |s| (s.avg_response_time - s.avg("avg_response_time", "5m")) / s.stddev("avg_response_time", "5m") > 3 });
-rule("zscore1h", #{ on: "service",
-    when: |s| (s.avg_response_time - s.avg("avg_response_time", "1h")) / s.stddev("avg_response_time", "1h") > 3.5 });
+rule("quantile5m", #{ on: "service", when: |s| s.quantile("avg_response_time", 0.95, "5m") > 11000 });
+rule("predict5m", #{ on: "service", when: |s| s.forecast("total_calls", "5m", "1h") > 1e9 });
+rule("zscore5m", #{ on: "service", when: |s| s.zscore("avg_response_time", "5m") > 3 });
+rule("zscore1h", #{ on: "service", when: |s| s.zscore("avg_response_time", "1h") > 3.5 });
 rule("absent", #{ over: "service", when: |g| g.len() == 0 });
 """
 
-# The shapes for which the rule language has no function yet (quantile_over_time, predict_linear) have the nearest one.
 PROMTOOL_RULES = """groups:
 - name: g
   rules:
@@ -46,8 +43,8 @@ PROMTOOL_RULES = """groups:
   - {alert: rate5m, expr: 'rate(total_calls[5m]) > 9'}
   - {alert: ratio5m, expr: 'rate(failed_calls[5m]) / rate(total_calls[5m]) > 0.5'}
   - {alert: avg5m, expr: 'avg_over_time(avg_response_time[5m]) > 9000'}
-  - {alert: max5m, expr: 'max_over_time(avg_response_time[5m]) > 11000'}
-  - {alert: predict5m, expr: 'total_calls + delta(total_calls[5m]) * 12 > 1e9'}
+  - {alert: quantile5m, expr: 'quantile_over_time(0.95, avg_response_time[5m]) > 11000'}
+  - {alert: predict5m, expr: 'predict_linear(total_calls[5m], 3600) > 1e9'}
   - {alert: zscore5m, expr: '(avg_response_time - avg_over_time(avg_response_time[5m])) / stddev_over_time(avg_response_time[5m]) > 3'}
   - {alert: zscore1h, expr: '(avg_response_time - avg_over_time(avg_response_time[1h])) / stddev_over_time(avg_response_time[1h]) > 3.5'}
   - {alert: absent, expr: 'absent(status)'}
