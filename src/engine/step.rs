@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::history::{Batch, SubjectId, World};
+use crate::history::{Batch, Subject, SubjectId, World};
 use crate::model::{CloseReason, Now, RuleName, SubjectKey, Time};
 use crate::routing::{Routing, Silences};
 use crate::rules::{RuleSet, Scope};
@@ -218,13 +218,18 @@ impl Engine {
     /// Forgets subjects that have been silent for long enough.
     fn sweep(&mut self, now: Now, effects: &mut Effects) {
         let mut kinds = BTreeSet::new();
-        for id in self.world.forgettable(now, self.settings.forget_after) {
+        // What fires stays for a day, and is many subjects where many come and go: only what is forgotten is put in order.
+        let mut ids = self.world.forgettable(now, self.settings.forget_after);
+        ids.retain(|id| {
+            let subject = self.world.subject(*id);
+            let vanished = |subject: &Subject| now.time.since(subject.arrived) >= self.settings.forget_firing_after;
+            subject.is_some_and(|subject| vanished(subject) || !self.has_open_alert(*id))
+        });
+        self.world.sort_by_key(&mut ids);
+        for id in ids {
             let Some(subject) = self.world.subject(id) else { continue };
-            let vanished = now.time.since(subject.arrived) >= self.settings.forget_firing_after;
-            if vanished || !self.has_open_alert(id) {
-                kinds.insert(subject.key.kind.clone());
-                self.forget(now, id, effects);
-            }
+            kinds.insert(subject.key.kind.clone());
+            self.forget(now, id, effects);
         }
         for kind in kinds {
             self.judge_sets_of(now, &kind, effects);

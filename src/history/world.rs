@@ -158,12 +158,12 @@ impl World {
         stale
     }
 
-    /// The subjects without a snapshot for at least `after`, in the order of their keys: ids are others after a restart.
+    /// The subjects without a snapshot for at least `after`, each once, in no order that lasts: ids are others after a restart.
     pub fn forgettable(&self, now: Now, after: Duration) -> Vec<SubjectId> {
         let is_watched =
             |id: &SubjectId| self.subject(*id).is_none_or(|subject| self.paused_since(&subject.source).is_none());
         let mut ids: Vec<SubjectId> = self.arrived_until(now.time - after).filter(is_watched).collect();
-        self.sort_by_key(&mut ids);
+        ids.sort_unstable();
         ids.dedup();
         ids
     }
