@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use sysinfo::{Pid, Process as Found, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{Pid, Process as Found, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
 use super::observation::Observation;
 use super::{Collector, Error, Pass};
@@ -116,7 +116,7 @@ impl Reader {
         system.refresh_processes_specifics(what, true, kinds);
         let looked = Instant::now();
         let is_meant = |process: &&Found| {
-            only.is_none_or(|[pid]| process.pid() == pid) && process.thread_kind().is_none() && meant.takes(process)
+            only.is_none_or(|[pid]| process.pid() == pid) && is_alive(process) && meant.takes(process)
         };
         let (mut times, mut used) = (BTreeMap::new(), 0);
         let mut open_files = Some(0);
@@ -141,6 +141,11 @@ impl Reader {
         }
         Ok(reading)
     }
+}
+
+/// Whether it is a process that still runs: no thread, and not one that ended and that nobody asked about since.
+fn is_alive(process: &Found) -> bool {
+    process.thread_kind().is_none() && !matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
 }
 
 /// The number in a pid file.

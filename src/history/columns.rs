@@ -93,6 +93,6 @@ impl World {
     /// Which subjects of a kind are fresh, and their labels, has changed as often as this says, but for those that turn
     /// stale as time passes. `None` where nothing can be said: a source is paused, or the kind is not known.
     pub(crate) fn membership(&self, kind: &str) -> Option<u64> {
-        self.kinds.get(kind).filter(|_| self.paused.is_empty()).map(|kind| kind.membership)
+        self.kinds.get(kind).filter(|_| self.paused.is_empty()).map(|kind| self.left_memberships + kind.membership)
     }
 }

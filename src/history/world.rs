@@ -35,6 +35,8 @@ pub struct World {
     pub(super) paused: BTreeMap<Option<Arc<str>>, Time>,
     /// When each subject's newest snapshot arrived.
     pub(super) by_arrival: ByTime,
+    /// Memberships of kinds that were forgotten: one that comes again counts on from there.
+    pub(super) left_memberships: u64,
     /// When subjects whose pieces are behind must be stored anew.
     pub(super) behind: BTreeMap<Time, Vec<SubjectId>>,
     /// About how many bytes all of it takes.
@@ -59,6 +61,7 @@ impl World {
             awaited: BTreeSet::new(),
             paused: BTreeMap::new(),
             by_arrival: ByTime::default(),
+            left_memberships: 0,
             behind: BTreeMap::new(),
             threads: Threads::default(),
             bytes: 0,
@@ -81,6 +84,8 @@ impl World {
         if let Some(members) = self.kinds.get_mut(kind) {
             members.remove(&record.subject, record.fields.iter().map(|(name, _)| name));
             if members.members.is_empty() {
+                self.left_memberships += members.membership;
+
                 self.kinds.remove(kind);
             }
         }

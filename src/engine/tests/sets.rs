@@ -111,3 +111,20 @@ fn sets_say_the_same_whether_they_were_known_before_or_not() {
         n_inputs.get()
     );
 }
+
+#[test]
+fn a_kind_that_was_forgotten_comes_back_with_its_own_members() {
+    let mut bench =
+        Bench::new(r#"rule("any", #{ over: "thing", where: |s| s.labels.role == "db", when: |g| g.len() > 0 });"#);
+    let report = |bench: &mut Bench, name: &str, role: &str| {
+        let labels = Labels::from([("role".into(), role.into())]);
+        let one = Snapshot { labels, ..snapshot(bench.secs, name, BTreeMap::from([("x".into(), Value::Number(1.0))])) };
+        let source = Source { name: "push".into(), stale_after: Duration::from_secs(45) };
+        bench.input(Input::Batch(Batch { source, snapshots: vec![one], complete: Vec::new() }.into()))
+    };
+    report(&mut bench, "a", "web");
+    bench.input(Input::Forget(SubjectKey::new("thing", "a")));
+    assert!(bench.events.is_empty());
+    report(&mut bench, "b", "db");
+    assert_eq!(bench.events.len(), 1, "b is a member: {:?}", bench.events);
+}
