@@ -82,7 +82,7 @@ pub struct BatchReport {
     pub gone: Vec<SubjectId>,
     /// Subjects of which more changed than a snapshot says by itself: what is stored of them must be stored anew.
     pub outdated: Vec<SubjectId>,
-    /// The keys of those that are gone that the batch lacks, though it names everything that exists.
+    /// The keys of gone ones that the batch lacks, though it names everything that exists.
     pub missing: Vec<SubjectKey>,
     /// How many snapshots were taken.
     pub taken: usize,

@@ -26,7 +26,7 @@ impl Column {
     }
 
     fn note(&mut self, field: &str, id: SubjectId, record: &Record) {
-        let newest = record.field_at(field, &self.place).and_then(|field| field.newest()?.as_number());
+        let newest = record.field_at(field, &self.place).and_then(|(_, field)| field.newest()?.as_number());
         if self.numbers.len() <= id.place() {
             self.numbers.resize(id.place() + 1, f64::NAN);
         }

@@ -178,10 +178,11 @@ impl World {
         self.awaited.remove(&id);
         record.fresh_until.take().into_iter().for_each(|time| self.fresh.remove(time));
         record.piece = Piece::Outdated;
+        let leaves = !std::mem::replace(&mut record.subject.gone, true);
         if let Some(kind) = self.kinds.get_mut(&record.subject.key.kind) {
-            kind.membership += 1;
+            kind.membership += u64::from(leaves);
         }
-        !std::mem::replace(&mut record.subject.gone, true)
+        leaves
     }
 
     fn add_subject(&mut self, now: Now, source: &Source, snapshot: &Snapshot) -> SubjectId {

@@ -123,11 +123,16 @@ impl Series {
             self.cells.push_back(Cell { begin, end, summary });
             self.open = end;
         }
-        if self.times.len() == self.times.capacity() || self.times.len() >= PLAIN + PACKED {
+        if self.is_full() {
             self.make_place();
         }
         self.times.push(time);
         self.values.push(value);
+    }
+
+    /// Whether the next sample needs more room, or others packed.
+    fn is_full(&self) -> bool {
+        self.times.len() == self.times.capacity() || self.times.len() >= PLAIN + PACKED
     }
 
     /// Makes place for more plain samples: an eighth of what there is, as twice the place, as vectors do it, would mostly be
@@ -206,8 +211,7 @@ impl Series {
 
     /// Gives up the oldest samples where the next one would need more room.
     pub(crate) fn make_room(&mut self) -> Option<Time> {
-        let is_full = self.times.len() == self.times.capacity() || self.times.len() >= PLAIN + PACKED;
-        if !is_full || self.end() - self.begin() < 2 {
+        if !self.is_full() || self.end() - self.begin() < 2 {
             return None;
         }
         match self.chunks.front() {

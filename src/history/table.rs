@@ -67,16 +67,18 @@ impl Record {
         Some(&self.fields[place].1)
     }
 
-    /// As [`Record::field`], of a name that is looked for in many records.
-    pub(crate) fn field_at(&self, name: &str, place: &Place) -> Option<&Field> {
-        if let Some((known, field)) = self.fields.get(place.get())
+    /// As [`Record::field`], of a name that is looked for in many records, with the field's place in this one: `place` may
+    /// be another by now, as other threads look at other records.
+    pub(crate) fn field_at(&self, name: &str, place: &Place) -> Option<(usize, &Field)> {
+        let guess = place.get();
+        if let Some((known, field)) = self.fields.get(guess)
             && **known == *name
         {
-            return Some(field);
+            return Some((guess, field));
         }
         let found = self.fields.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
         place.0.store(found, Ordering::Relaxed);
-        Some(&self.fields[found].1)
+        Some((found, &self.fields[found].1))
     }
 
     /// Whether it ever had all of these fields.

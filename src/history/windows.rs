@@ -43,14 +43,14 @@ impl World {
         scratch: &mut Scratch,
     ) -> Result<f64, NoData> {
         let record = self.table.get(id).ok_or(NoData::Gone)?;
-        let history = match (record.field_at(field, place), function) {
-            (Some(history), _) => history,
+        let (place, history) = match (record.field_at(field, place), function) {
+            (Some(found), _) => found,
             (None, WindowFn::Quantile(share)) => {
                 return self.histogram_quantile(id, record, (field, share), window, now);
             }
             (None, _) => return Err(NoData::NeverHad { field: field.into() }),
         };
-        let about = About { place: place.get(), window };
+        let about = About { place, window };
         if !function.reads_samples()
             && function != WindowFn::Changes
             && let Some(seen) = scratch.seen(id, now, &about).filter(|seen| seen.detail >= function.detail())

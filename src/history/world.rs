@@ -220,7 +220,7 @@ impl World {
     pub(crate) fn field_at(&self, id: SubjectId, field: &str, place: &Place, now: Now) -> Result<&Value, NoData> {
         let record = self.table.get(id).ok_or(NoData::Gone)?;
         let never_had = || NoData::NeverHad { field: field.into() };
-        let history = record.field_at(field, place).ok_or_else(never_had)?;
+        let (_, history) = record.field_at(field, place).ok_or_else(never_had)?;
         if record.subject.gone {
             return Err(NoData::Gone);
         }

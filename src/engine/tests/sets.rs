@@ -90,9 +90,8 @@ fn sets_say_the_same_whether_they_were_known_before_or_not() {
         for (wait, happening) in &story {
             secs += if matches!(happening, Happening::Silence) { 3 * wait } else { *wait };
             let now = Now::at(time(secs));
-            let world = &knowing.engine.world;
-            let is_known = world.membership("thing").is_some()
-                && knowing.engine.sets.values().any(|known| known.is_so(world.membership("thing"), now));
+            let membership = knowing.engine.world.membership("thing");
+            let is_known = knowing.engine.sets.values().any(|known| known.is_so(membership, now));
             n_known.set(n_known.get() + usize::from(is_known));
             n_inputs.set(n_inputs.get() + 1);
             forgetful.engine.sets.clear();
