@@ -13,10 +13,10 @@ use super::engine_thread::{Handle, Machine};
 use super::own_state::OWN_KINDS;
 use super::tasks::{Group, Policy};
 use crate::collect::{
-    self, COLLECTOR_KIND, Expectations, HostSettings, HttpSettings, JsonExpectation, Meant, ProcessSettings, Schedule,
-    Settings, Sink, StatusRange, TcpSettings,
+    self, COLLECTOR_KIND, Expectations, HostSettings, HttpSettings, JsonExpectation, Schedule, Settings, Sink,
+    StatusRange,
 };
-use crate::config::collectors::{BodyExpectation, Collector, Http, MeantProcesses, Process, Tcp};
+use crate::config::collectors::{BodyExpectation, Collector, Http};
 use crate::diagnostic::Diagnostic;
 use crate::history::Batch;
 use crate::model::Value;
@@ -196,38 +196,12 @@ fn settings(wanted: &Collector) -> Option<(Settings, Schedule)> {
         }
         Collector::Process(process) => {
             let schedule = Schedule { every: process.every, timeout: process.timeout };
-            Some((Settings::Process(process_settings(process)), schedule))
+            Some((Settings::Process(process.settings.clone()), schedule))
         }
         Collector::Tcp(tcp) => {
-            let settings = tcp_settings(tcp);
-            let schedule = Schedule { every: tcp.every, timeout: settings.pass_timeout() };
-            Some((Settings::Tcp(settings), schedule))
+            let schedule = Schedule { every: tcp.every, timeout: tcp.settings.pass_timeout() };
+            Some((Settings::Tcp(tcp.settings.clone()), schedule))
         }
-    }
-}
-
-fn process_settings(process: &Process) -> ProcessSettings {
-    ProcessSettings {
-        name: process.name.clone(),
-        kind: process.kind.clone(),
-        labels: process.labels.clone(),
-        meant: match &process.meant {
-            MeantProcesses::Name(name) => Meant::Name(name.clone()),
-            MeantProcesses::PidFile(path) => Meant::PidFile(path.into()),
-            MeantProcesses::Command(pattern) => Meant::Command(pattern.clone()),
-        },
-    }
-}
-
-fn tcp_settings(tcp: &Tcp) -> TcpSettings {
-    TcpSettings {
-        name: tcp.name.clone(),
-        kind: tcp.kind.clone(),
-        labels: tcp.labels.clone(),
-        address: tcp.address.clone(),
-        timeout: tcp.timeout,
-        retries: tcp.retries,
-        response_time: tcp.response_time,
     }
 }
 
@@ -239,7 +213,7 @@ fn http_settings(http: &Http) -> HttpSettings {
     for body in &http.expect.body {
         match body {
             BodyExpectation::Contains(text) => expect.body_contains = Some(text.clone()),
-            BodyExpectation::Matches(regex) => expect.body_matches = Some(regex.clone()),
+            BodyExpectation::Matches(pattern) => expect.body_matches = Some(pattern.0.clone()),
         }
     }
     let json = http.expect.json.iter();

@@ -4,16 +4,20 @@
 //! and adds the collector's own subject (kind `collector`). Nothing here judges or stores. To add a kind: one file with
 //! its settings and its `Collector`, and one line in [`Settings`].
 
+mod blocking;
 mod host;
 mod http;
 mod observation;
+mod pattern;
 mod process;
 mod run;
 mod schedule;
+mod service;
 mod tcp;
 
 pub use host::HostSettings;
 pub use http::{Expectations, HttpSettings, JsonExpectation, StatusRange};
+pub use pattern::Pattern;
 pub(crate) use process::KIND as PROCESS_KIND;
 pub use process::{Meant, ProcessSettings};
 pub use run::{Clock, Sink, run};

@@ -24,6 +24,11 @@ impl Observation {
         self
     }
 
+    pub(super) fn labels(&mut self, labels: &Labels) -> &mut Observation {
+        self.0.labels.extend(labels.iter().map(|(name, value)| (name.clone(), value.clone())));
+        self
+    }
+
     pub(super) fn number(&mut self, field: &str, value: impl Into<Option<f64>>) -> &mut Observation {
         if let Some(number) = value.into() {
             self.0.fields.insert(field.into(), Value::Number(number));

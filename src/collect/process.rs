@@ -7,32 +7,32 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use sysinfo::{Pid, Process as Found, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
 use super::observation::Observation;
-use super::{Collector, Error, Pass};
+use super::{Collector, Error, Pass, Pattern, blocking};
 use crate::model::{Labels, Now, Snapshot, Time};
 
 /// The kind of this collector, unless said otherwise.
 pub(crate) const KIND: &str = "process";
 
 /// Which processes are meant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Meant {
     /// Those of this name: that of the process, or of its program's file.
     Name(String),
     /// The one whose number is in this file.
     PidFile(PathBuf),
     /// Those whose command line, its parts joined by spaces, matches.
-    Command(regex::Regex),
+    Command(Pattern),
 }
 
 /// What can be set of a process collector.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ProcessSettings {
     /// The name of the subject; the collector is called `process:` and this.
     pub name: Arc<str>,
@@ -84,7 +84,7 @@ impl Meant {
             Meant::PidFile(_) => true,
             Meant::Command(pattern) => {
                 let parts: Vec<_> = process.cmd().iter().map(|part| part.to_string_lossy()).collect();
-                pattern.is_match(&parts.join(" "))
+                pattern.0.is_match(&parts.join(" "))
             }
         }
     }
@@ -168,10 +168,8 @@ impl Process {
 
     fn snapshot(&self, time: Time, reading: &Reading) -> Snapshot {
         let mut own = Observation::of(&self.settings.kind, Arc::clone(&self.settings.name), time);
-        for (name, value) in &self.settings.labels {
-            own.label(name, value);
-        }
-        own.number("running", f64::from(u8::from(reading.count > 0)))
+        own.labels(&self.settings.labels)
+            .number("running", f64::from(u8::from(reading.count > 0)))
             .count("count", reading.count)
             .text("error", &reading.error);
         if reading.count > 0 {
@@ -195,17 +193,8 @@ impl Collector for Process {
 
     fn collect(&mut self, now: Now) -> BoxFuture<'_, Result<Pass, Error>> {
         Box::pin(async move {
-            let (reader, settings) = (Arc::clone(&self.reader), Arc::clone(&self.settings));
-            // Some thousand files may have to be read: not on a thread that serves others.
-            let read = tokio::task::spawn_blocking(move || {
-                let mut reader = match reader.try_lock() {
-                    Ok(reader) => reader,
-                    Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
-                    Err(TryLockError::WouldBlock) => return Err(Error::StillRunning),
-                };
-                reader.read(&settings.meant)
-            });
-            let reading = read.await.map_err(|_| Error::Lost)??;
+            let settings = Arc::clone(&self.settings);
+            let reading = blocking::read(&self.reader, move |reader| reader.read(&settings.meant)).await?;
             Ok(Pass { snapshots: vec![self.snapshot(now.time, &reading)], ..Pass::default() })
         })
     }
@@ -251,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn processes_are_found_by_a_pattern_of_their_command_line() {
-        let pattern = || Meant::Command(regex::Regex::new("^sleep 86[45]17$").unwrap());
+        let pattern = || Meant::Command(Pattern(regex::Regex::new("^sleep 86[45]17$").unwrap()));
         let mut process = watch(pattern());
         let none = look(&mut process).await;
         assert_eq!((number(&none, "running"), number(&none, "count")), (Some(0.0), Some(0.0)));

@@ -10,15 +10,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use tokio::net::TcpStream;
 
-use super::observation::Observation;
+use super::service::{self, Failure};
 use super::{Collector, Error, Pass};
 use crate::model::{Labels, Now, Snapshot, Time, duration};
 
-/// Between two attempts of one pass.
-const PAUSE: Duration = Duration::from_millis(250);
-
 /// What can be set of a TCP probe.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TcpSettings {
     /// The name of the service's subject; the collector is called `tcp:` and this.
     pub name: Arc<str>,
@@ -39,7 +36,7 @@ pub struct TcpSettings {
 impl TcpSettings {
     /// How long a pass with all its retries may take: what the schedule's timeout should at least be.
     pub fn pass_timeout(&self) -> Duration {
-        (self.timeout + PAUSE).saturating_mul(self.retries.saturating_add(1)) + Duration::from_secs(1)
+        service::pass_timeout(self.timeout, self.retries)
     }
 }
 
@@ -50,58 +47,34 @@ pub(super) struct Tcp {
     consecutive_failures: u64,
 }
 
-/// What one pass came to.
-struct Outcome {
-    status: &'static str,
-    error: String,
-    took: Option<Duration>,
-}
-
 impl Tcp {
     pub(super) fn new(settings: &TcpSettings) -> Tcp {
         let collector = format!("tcp:{}", settings.name).into();
         Tcp { collector, settings: settings.clone(), consecutive_failures: 0 }
     }
 
-    async fn attempt(&self) -> Outcome {
+    /// Connects once. How long it took is told even where that is too long.
+    async fn attempt(&self) -> (Option<Duration>, Option<Failure>) {
         let TcpSettings { address, timeout, response_time, .. } = &self.settings;
         let began = Instant::now();
-        let stopped = |error| Outcome { status: "stopped", error, took: None };
         match tokio::time::timeout(*timeout, TcpStream::connect(&**address)).await {
-            Err(_) => stopped(format!("no connection within {}", duration::format(*timeout))),
-            Ok(Err(error)) => stopped(error.to_string()),
+            Err(_) => {
+                (None, Some(Failure::Unreachable(format!("no connection within {}", duration::format(*timeout)))))
+            }
+            Ok(Err(error)) => (None, Some(Failure::Unreachable(error.to_string()))),
             Ok(Ok(_)) => {
                 let took = began.elapsed();
                 let slow = response_time.filter(|limit| took > *limit);
-                let status = if slow.is_some() { "error" } else { "running" };
-                let error = slow.map(|limit| format!("the connection took longer than {}", duration::format(limit)));
-                Outcome { status, error: error.unwrap_or_default(), took: Some(took) }
+                let failure = |limit| format!("the connection took longer than {}", duration::format(limit));
+                (Some(took), slow.map(|limit| Failure::Unexpected(failure(limit))))
             }
         }
     }
 
-    async fn probe(&self) -> Outcome {
-        let mut n_left = self.settings.retries;
-        loop {
-            let outcome = self.attempt().await;
-            if outcome.status == "running" || n_left == 0 {
-                return outcome;
-            }
-            n_left -= 1;
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    fn snapshot(&self, time: Time, outcome: &Outcome) -> Snapshot {
-        let mut own = Observation::of(&self.settings.kind, Arc::clone(&self.settings.name), time);
-        for (name, value) in &self.settings.labels {
-            own.label(name, value);
-        }
-        own.text("status", outcome.status)
-            .number("up", f64::from(u8::from(outcome.status == "running")))
-            .count("consecutive_failures", self.consecutive_failures)
-            .text("error", &outcome.error)
-            .number("response_time_seconds", outcome.took.map(|took| took.as_secs_f64()));
+    fn snapshot(&self, time: Time, took: Option<Duration>, failure: Option<&Failure>) -> Snapshot {
+        let TcpSettings { kind, name, labels, .. } = &self.settings;
+        let mut own = service::observation((kind, name, labels), time, failure, self.consecutive_failures);
+        own.number("response_time_seconds", took.map(|took| took.as_secs_f64()));
         own.finish()
     }
 }
@@ -117,9 +90,9 @@ impl Collector for Tcp {
 
     fn collect(&mut self, now: Now) -> BoxFuture<'_, Result<Pass, Error>> {
         Box::pin(async move {
-            let outcome = self.probe().await;
-            self.consecutive_failures = if outcome.status == "running" { 0 } else { self.consecutive_failures + 1 };
-            Ok(Pass { snapshots: vec![self.snapshot(now.time, &outcome)], ..Pass::default() })
+            let (took, failure) = service::probe(self.settings.retries, || self.attempt()).await;
+            self.consecutive_failures = if failure.is_some() { self.consecutive_failures + 1 } else { 0 };
+            Ok(Pass { snapshots: vec![self.snapshot(now.time, took, failure.as_ref())], ..Pass::default() })
         })
     }
 }

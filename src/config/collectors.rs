@@ -5,7 +5,7 @@ mod process;
 mod tcp;
 
 pub use http::{BodyExpectation, Expect, Http};
-pub use process::{MeantProcesses, Process};
+pub use process::Process;
 pub use tcp::Tcp;
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Document, Period, Size, Spanned};
+use crate::collect::Pattern;
 use crate::diagnostic::Diagnostic;
 use crate::model::Labels;
 use http::RawHttp;
@@ -44,8 +45,8 @@ impl Collector {
     fn named(&self) -> Option<&Arc<str>> {
         match self {
             Collector::Http(http) => Some(&http.name),
-            Collector::Process(process) => Some(&process.name),
-            Collector::Tcp(tcp) => Some(&tcp.name),
+            Collector::Process(process) => Some(&process.settings.name),
+            Collector::Tcp(tcp) => Some(&tcp.settings.name),
             Collector::Host(_) | Collector::Push(_) => None,
         }
     }
@@ -55,8 +56,8 @@ impl Collector {
         match self {
             Collector::Host(_) => "host".to_string(),
             Collector::Http(http) => format!("http:{}", http.name),
-            Collector::Process(process) => format!("process:{}", process.name),
-            Collector::Tcp(tcp) => format!("tcp:{}", tcp.name),
+            Collector::Process(process) => format!("process:{}", process.settings.name),
+            Collector::Tcp(tcp) => format!("tcp:{}", tcp.settings.name),
             Collector::Push(_) => "push".to_string(),
         }
     }
@@ -207,9 +208,9 @@ impl Check<'_> {
         }
     }
 
-    fn pattern(&mut self, pattern: &Spanned<String>) -> Option<regex::Regex> {
+    fn pattern(&mut self, pattern: &Spanned<String>) -> Option<Pattern> {
         match regex::Regex::new(&pattern.value) {
-            Ok(regex) => Some(regex),
+            Ok(regex) => Some(Pattern(regex)),
             Err(error) => {
                 // The error shows the pattern over several lines; its last one says what is wrong.
                 let text = error.to_string();

@@ -17,12 +17,12 @@ mod procfs;
 #[cfg(target_os = "linux")]
 mod space;
 
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 
 use super::observation::{Observation, percent};
-use super::{Collector, Error, Pass};
+use super::{Collector, Error, Pass, blocking};
 use crate::model::{Now, Time};
 
 #[cfg(target_os = "linux")]
@@ -69,15 +69,7 @@ impl Collector for Host {
 
     fn collect(&mut self, now: Now) -> BoxFuture<'_, Result<Pass, Error>> {
         Box::pin(async move {
-            let reader = Arc::clone(&self.reader);
-            // The operating system may take its time (a disk that does not answer): not on a thread that serves others.
-            let read = tokio::task::spawn_blocking(move || match reader.try_lock() {
-                Ok(mut reader) => reader.read(),
-                // A reader that panicked holds the counters of an earlier pass, which are as good as any.
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().read(),
-                Err(TryLockError::WouldBlock) => Err(Error::StillRunning),
-            });
-            let reading = read.await.map_err(|_| Error::Lost)??;
+            let reading = blocking::read(&self.reader, Reader::read).await?;
             Ok(snapshots(&self.host, now.time, reading))
         })
     }

@@ -18,10 +18,10 @@ use futures_util::future::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::observation::Observation;
+use super::service::{self, Failure};
 use super::{Collector, Error, Pass};
 use crate::model::{Labels, Now, Snapshot, Time};
-use probe::{Answer, Failure};
+use probe::Answer;
 
 /// What can be set of an HTTP probe. `Debug` shows neither the URL nor headers: either may hold a secret.
 #[derive(Clone, Debug)]
@@ -77,13 +77,9 @@ impl HttpSettings {
 
     /// How long a pass with all its retries may take: what the schedule's timeout should at least be.
     pub fn pass_timeout(&self) -> Duration {
-        let n_attempts = self.retries.saturating_add(1);
-        (self.timeout + PAUSE).saturating_mul(n_attempts) + Duration::from_secs(1)
+        service::pass_timeout(self.timeout, self.retries)
     }
 }
-
-/// Between two attempts of one pass.
-const PAUSE: Duration = Duration::from_millis(250);
 
 /// Probes one service.
 pub(super) struct Http {
@@ -112,32 +108,9 @@ impl Http {
         Ok(Http { collector, settings: settings.clone(), client, method, url, headers, consecutive_failures: 0 })
     }
 
-    async fn probe(&self) -> (Option<Answer>, Option<Failure>) {
-        let mut n_left = self.settings.retries;
-        loop {
-            let (answer, failure) = probe::attempt(self).await;
-            if failure.is_none() || n_left == 0 {
-                return (answer, failure);
-            }
-            n_left -= 1;
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
     fn snapshot(&self, time: Time, now_unix: i64, answer: Option<&Answer>, failure: Option<&Failure>) -> Snapshot {
-        let mut own = Observation::of(&self.settings.kind, Arc::clone(&self.settings.name), time);
-        for (name, value) in &self.settings.labels {
-            own.label(name, value);
-        }
-        let (status, error) = match failure {
-            None => ("running", ""),
-            Some(Failure::Unreachable(error)) => ("stopped", error.as_str()),
-            Some(Failure::Unexpected(error)) => ("error", error.as_str()),
-        };
-        own.text("status", status)
-            .number("up", if failure.is_none() { 1.0 } else { 0.0 })
-            .count("consecutive_failures", self.consecutive_failures)
-            .text("error", error);
+        let HttpSettings { kind, name, labels, .. } = &self.settings;
+        let mut own = service::observation((kind, name, labels), time, failure, self.consecutive_failures);
         if let Some(answer) = answer {
             own.number("status_code", f64::from(answer.status))
                 .number("response_time_seconds", answer.took.as_secs_f64())
@@ -158,7 +131,7 @@ impl Collector for Http {
 
     fn collect(&mut self, now: Now) -> BoxFuture<'_, Result<Pass, Error>> {
         Box::pin(async move {
-            let (answer, failure) = self.probe().await;
+            let (answer, failure) = service::probe(self.settings.retries, || probe::attempt(self)).await;
             self.consecutive_failures = if failure.is_some() { self.consecutive_failures + 1 } else { 0 };
             // A certificate ends by the calendar, which is the wall clock's.
             let now_unix = now.wall().as_micros().div_euclid(1_000_000);

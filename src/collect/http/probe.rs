@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use secrecy::ExposeSecret;
 
 use super::{Http, certificate, expect};
+use crate::collect::service::Failure;
 use crate::diagnostic::error_chain;
 
 /// Of a body, this much is read and judged.
@@ -19,15 +20,6 @@ pub(super) struct Answer {
     pub(super) took: Duration,
     /// When the peer's certificate ends, in Unix seconds.
     pub(super) certificate_ends: Option<i64>,
-}
-
-/// Why an attempt was not as expected.
-#[derive(Debug, PartialEq)]
-pub(super) enum Failure {
-    /// Nothing could be connected to.
-    Unreachable(String),
-    /// Something is there, but it is not well.
-    Unexpected(String),
 }
 
 /// Asks once. What came back is told even where it is not as expected.

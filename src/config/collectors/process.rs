@@ -7,46 +7,18 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Check, labels};
+use crate::collect::{Meant, PROCESS_KIND, ProcessSettings};
 use crate::config::{Period, Spanned};
-use crate::model::Labels;
 
 /// `type: process`: processes of this machine, one subject for all that are meant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Process {
-    /// The subject's name.
-    pub name: Arc<str>,
-    /// The subject's kind; `process` unless said.
-    pub kind: Arc<str>,
-    /// Which processes.
-    pub meant: MeantProcesses,
+    /// Which, and the subject.
+    pub settings: ProcessSettings,
     /// How often.
     pub every: Duration,
     /// A look that takes longer is cut off.
     pub timeout: Duration,
-    /// The subject's labels.
-    pub labels: Labels,
-}
-
-/// How processes are found.
-#[derive(Clone, Debug)]
-pub enum MeantProcesses {
-    /// By the name of the process, or of its program's file.
-    Name(String),
-    /// By the number in a file; as written.
-    PidFile(String),
-    /// By a pattern of the command line.
-    Command(regex::Regex),
-}
-
-impl PartialEq for MeantProcesses {
-    fn eq(&self, other: &MeantProcesses) -> bool {
-        match (self, other) {
-            (MeantProcesses::Name(a), MeantProcesses::Name(b)) => a == b,
-            (MeantProcesses::PidFile(a), MeantProcesses::PidFile(b)) => a == b,
-            (MeantProcesses::Command(a), MeantProcesses::Command(b)) => a.as_str() == b.as_str(),
-            (MeantProcesses::Name(_) | MeantProcesses::PidFile(_) | MeantProcesses::Command(_), _) => false,
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -74,17 +46,19 @@ impl Check<'_> {
         self.subject(&raw.name, raw.kind.as_ref(), &raw.labels);
         let meant = self.meant(&raw);
         Process {
-            kind: raw.kind.map_or_else(|| crate::collect::PROCESS_KIND.into(), |kind| kind.value.into()),
-            meant,
             every: self.period(raw.every.as_ref(), every.unwrap_or(Duration::from_secs(10)), "every"),
             timeout: self.period(raw.timeout.as_ref(), Duration::from_secs(10), "timeout"),
-            labels: labels(raw.labels),
-            name: raw.name.value.into(),
+            settings: ProcessSettings {
+                kind: raw.kind.map_or_else(|| PROCESS_KIND.into(), |kind| kind.value.into()),
+                meant,
+                labels: labels(raw.labels),
+                name: raw.name.value.into(),
+            },
         }
     }
 
     /// Which processes are meant: what is written once, or else those of the subject's name.
-    fn meant(&mut self, raw: &RawProcess) -> MeantProcesses {
+    fn meant(&mut self, raw: &RawProcess) -> Meant {
         let ways = [("process", &raw.process), ("pid_file", &raw.pid_file), ("command", &raw.command)];
         let mut given = ways.into_iter().filter_map(|(key, value)| value.as_ref().map(|value| (key, value)));
         let first = given.next();
@@ -97,12 +71,12 @@ impl Check<'_> {
         };
         self.word(value, key);
         match key {
-            "pid_file" => MeantProcesses::PidFile(value.value.clone()),
+            "pid_file" => Meant::PidFile(value.value.clone().into()),
             "command" => match self.pattern(value) {
-                Some(pattern) => MeantProcesses::Command(pattern),
-                None => MeantProcesses::Name(value.value.clone()),
+                Some(pattern) => Meant::Command(pattern),
+                None => Meant::Name(value.value.clone()),
             },
-            _ => MeantProcesses::Name(value.value.clone()),
+            _ => Meant::Name(value.value.clone()),
         }
     }
 }

@@ -7,28 +7,16 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Check, labels};
+use crate::collect::TcpSettings;
 use crate::config::{Period, Spanned};
-use crate::model::Labels;
 
 /// `type: tcp`: a service that takes connections at a port.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tcp {
-    /// The subject's name.
-    pub name: Arc<str>,
-    /// The subject's kind; `service` unless said.
-    pub kind: Arc<str>,
-    /// Host and port.
-    pub address: Arc<str>,
+    /// Which, and the subject.
+    pub settings: TcpSettings,
     /// How often.
     pub every: Duration,
-    /// One attempt that takes longer has failed.
-    pub timeout: Duration,
-    /// How many more attempts are made before the service counts as down.
-    pub retries: u32,
-    /// The longest time to a connection that is well.
-    pub response_time: Option<Duration>,
-    /// The subject's labels.
-    pub labels: Labels,
 }
 
 #[derive(Deserialize)]
@@ -68,14 +56,16 @@ impl Check<'_> {
             self.problems.push(problem.with_hint("write `db.example:5432`, or `[::1]:5432`"));
         }
         Tcp {
-            kind: raw.kind.map_or_else(|| "service".into(), |kind| kind.value.into()),
             every: self.period(raw.every.as_ref(), every.unwrap_or(Duration::from_secs(15)), "every"),
-            timeout: self.period(raw.timeout.as_ref(), Duration::from_secs(5), "timeout"),
-            retries: u32::from(raw.retries),
-            response_time: raw.expect.response_time.map(|time| time.value.0),
-            labels: labels(raw.labels),
-            address: raw.address.value.into(),
-            name: raw.name.value.into(),
+            settings: TcpSettings {
+                kind: raw.kind.map_or_else(|| "service".into(), |kind| kind.value.into()),
+                timeout: self.period(raw.timeout.as_ref(), Duration::from_secs(5), "timeout"),
+                retries: u32::from(raw.retries),
+                response_time: raw.expect.response_time.map(|time| time.value.0),
+                labels: labels(raw.labels),
+                address: raw.address.value.into(),
+                name: raw.name.value.into(),
+            },
         }
     }
 }

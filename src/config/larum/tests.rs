@@ -1,5 +1,6 @@
 use super::*;
-use crate::config::collectors::{BodyExpectation, Http, MeantProcesses};
+use crate::collect::{Meant, Pattern, ProcessSettings};
+use crate::config::collectors::{BodyExpectation, Http};
 use crate::config::{Fixed, Text};
 use crate::model::{Labels, Level, RuleName, SubjectKey, Time, Value};
 use crate::rules::{Param, Repeat};
@@ -93,20 +94,21 @@ fn expectations_are_read_in_all_their_forms() {
 
 #[test]
 fn processes_are_found_by_name_pid_file_or_command() {
-    let process = |text: &str| {
+    let process = |text: &str| -> ProcessSettings {
         let config = parse(&format!("collectors: [{{ type: process, name: nginx{text} }}]")).unwrap();
         match config.collectors.into_iter().next() {
-            Some(Collector::Process(process)) => process,
+            Some(Collector::Process(process)) => process.settings,
             other => panic!("{other:?}"),
         }
     };
     let plain = process("");
-    assert_eq!((&*plain.kind, &plain.meant), ("process", &MeantProcesses::Name("nginx".to_string())));
-    assert_eq!(Collector::Process(plain).name(), "process:nginx");
-    assert_eq!(process(", process: nginx.bin").meant, MeantProcesses::Name("nginx.bin".to_string()));
-    assert_eq!(process(", pid_file: /run/nginx.pid").meant, MeantProcesses::PidFile("/run/nginx.pid".to_string()));
+    assert_eq!((&*plain.kind, &plain.meant), ("process", &Meant::Name("nginx".to_string())));
+    let named = parse("collectors: [{ type: process, name: nginx }]").unwrap().collectors;
+    assert_eq!(named.iter().map(Collector::name).collect::<Vec<_>>(), ["process:nginx"]);
+    assert_eq!(process(", process: nginx.bin").meant, Meant::Name("nginx.bin".to_string()));
+    assert_eq!(process(", pid_file: /run/nginx.pid").meant, Meant::PidFile("/run/nginx.pid".into()));
     let pattern = regex::Regex::new("^nginx: worker").unwrap();
-    assert_eq!(process(", command: '^nginx: worker'").meant, MeantProcesses::Command(pattern));
+    assert_eq!(process(", command: '^nginx: worker'").meant, Meant::Command(Pattern(pattern)));
     check_problems(
         "collectors:\n  - { type: process, name: a, pid_file: /run/a.pid, command: a }\n  - { type: process, name: b, command: '(' }\n  - { type: process, name: a }\n",
         &[
@@ -127,8 +129,9 @@ fn a_port_is_an_address() {
     for address in ["db.example:5432", "127.0.0.1:1", "[::1]:6379"] {
         let config = tcp(address).unwrap();
         let [Collector::Tcp(tcp)] = &config.collectors[..] else { panic!("{config:?}") };
-        assert_eq!((&*tcp.address, &*tcp.kind, tcp.retries), (address, "service", 2));
-        assert_eq!((tcp.every, tcp.response_time), (Duration::from_secs(15), Some(Duration::from_secs(1))));
+        let settings = &tcp.settings;
+        assert_eq!((&*settings.address, &*settings.kind, settings.retries), (address, "service", 2));
+        assert_eq!((tcp.every, settings.response_time), (Duration::from_secs(15), Some(Duration::from_secs(1))));
     }
     for address in ["db.example", "db.example:", "db:0", "db:70000", ":80", "::1", "http://db:80"] {
         assert!(tcp(address).is_err(), "{address}");
