@@ -26,6 +26,7 @@ mod followers;
 mod housekeeping;
 mod live;
 pub mod logging;
+mod older;
 mod on_call;
 mod outbox_api;
 mod own_state;
@@ -320,6 +321,9 @@ impl App {
             deliveries: deliveries.clone(),
             delivery_group: delivering.clone(),
             grace: DRAIN_ATTEMPTS,
+            store: reader.clone(),
+            memory: config.history.memory,
+            reach: Mutex::default(),
             figures: figures.clone(),
             loaded: loaded.clone(),
             alerting: alerting.clone(),

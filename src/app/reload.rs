@@ -20,12 +20,15 @@ use super::delivery::Deliveries;
 use super::engine_thread::Handle;
 use super::figures::Figures;
 use super::folder::Layout;
+use super::older;
 use super::problems::{Part, Problems};
 use super::project::{Changes, Project};
 use super::tasks::{self, Group};
 use super::watch::Watch;
 use crate::engine::{Engine, Input};
+use crate::history::Reach;
 use crate::server::Access;
+use crate::store::Reader;
 
 /// What a reload needs of the daemon.
 pub(super) struct Reload {
@@ -42,6 +45,12 @@ pub(super) struct Reload {
     /// How long an attempt on its way may take after the stop.
     pub(super) grace: Duration,
     pub(super) figures: Arc<Figures>,
+    /// What is stored.
+    pub(super) store: Arc<dyn Reader>,
+    /// For how long everything is kept in memory.
+    pub(super) memory: Duration,
+    /// How far back rules look beyond that, as it was last put in force.
+    pub(super) reach: Mutex<Reach>,
     /// Set when the first look is in force.
     pub(super) loaded: Arc<AtomicBool>,
     /// Whether alerts are sent.
@@ -83,7 +92,29 @@ impl Reload {
         })
         .await?;
         self.figures.reloads.add(1);
+        if let Some(rules) = &changes.rules {
+            self.look_back(rules.reach().beyond(self.memory)).await?;
+        }
         Ok(self.apply(changes))
+    }
+
+    /// Gives the engine what is stored of what rules look back on, before they are put in force.
+    async fn look_back(&self, reach: Reach) -> anyhow::Result<()> {
+        {
+            let mut known = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+            if *known == reach {
+                return Ok(());
+            }
+            known.clone_from(&reach);
+        }
+        if !reach.is_empty() {
+            let (store, now) = (self.store.clone(), self.clock.now().time);
+            if let Some(older) = tasks::blocking(move || older::read(&*store, reach, now)).await? {
+                // The engine may have stopped meanwhile.
+                self.engine.tell(Input::Backfill(older.into())).ok();
+            }
+        }
+        Ok(())
     }
 
     /// Puts changes in force. Gives when to look again.

@@ -92,15 +92,15 @@ impl StoredPast {
     }
 }
 
-/// What came in a piece, or why it cannot be read.
-fn unpack(reader: &dyn Reader, piece: &Piece) -> Result<Block, String> {
+/// What came in a piece, of its subjects those that are wanted, or why it cannot be read.
+pub(super) fn unpack(reader: &dyn Reader, piece: &Piece, wanted: impl Fn(&str, &str) -> bool) -> Result<Block, String> {
     let block = reader.piece(piece.id).map_err(|error| error_chain(&error))?;
     let block = block.ok_or("it is not there any more")?;
-    Block::unpack(&block, |_, _| true).map_err(|damage| damage.to_string())
+    Block::unpack(&block, wanted).map_err(|damage| damage.to_string())
 }
 
 /// What stands for a piece that cannot be read: that something is missing.
-fn missing(piece: &Piece) -> Block {
+pub(super) fn missing(piece: &Piece) -> Block {
     let mut lost = Block::default();
     lost.lose(piece.extent.sequences.1, Now::at(piece.extent.arrived.1));
     lost
@@ -110,7 +110,7 @@ fn missing(piece: &Piece) -> Block {
 fn unpack_all(reader: &dyn Reader, pieces: &[Piece], blocks: &mpsc::SyncSender<Block>) {
     let (mut n_broken, mut newest) = (0, None);
     for piece in pieces {
-        let block = unpack(reader, piece).unwrap_or_else(|error| {
+        let block = unpack(reader, piece, |_, _| true).unwrap_or_else(|error| {
             n_broken += 1;
             newest = Some((piece.extent.arrived.1, error));
             missing(piece)
@@ -252,7 +252,7 @@ mod tests {
         let last = reader.last_step().unwrap().unwrap();
         let settings = settings(memory_limit);
         let past = past(&*reader, &settings, last.time).unwrap().unwrap();
-        let blocks = past.pieces.iter().map(|piece| unpack(&*reader, piece).unwrap());
+        let blocks = past.pieces.iter().map(|piece| unpack(&*reader, piece, |_, _| true).unwrap());
         let past = Some(Past { since: past.since, blocks: Box::new(blocks), threads: Threads::default() });
         let (sequence, time, saved) = (last.sequence, last.time, reader.saved().unwrap());
         let now = Now::at(last.time);

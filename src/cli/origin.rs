@@ -74,7 +74,7 @@ impl Origin {
             },
             Origin::Stored { data_dir, store } => {
                 let filter = PieceFilter {
-                    from: from.map(|from| from - project.settings.limits.reach()),
+                    from: from.map(|from| looks_back(from, project)),
                     until: until.map(|until| until + CLOCKS_APART),
                     ..PieceFilter::default()
                 };
@@ -100,6 +100,14 @@ impl Origin {
             Origin::Stored { .. } => self.name(),
         }
     }
+}
+
+/// From when on rules that begin at a time look at what came.
+fn looks_back(from: Time, project: &Project) -> Time {
+    let begins = project.rules.reach().begins(from, &project.settings.zone);
+    let limits = &project.settings.limits;
+    // Windows also look at the sample before them.
+    begins.min(from - limits.memory) - (limits.reach() - limits.memory)
 }
 
 fn nothing(data_dir: &Path) -> Error {

@@ -21,6 +21,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::model::ChannelName;
 use crate::model::wire::WireLimits;
 use crate::routing::{Active, Equal, Grouping, Inhibition, Matchers, Route, Routing, Step};
+use crate::rules::loader::Kept;
 use crate::rules::{self, Params};
 
 /// Keys of DESIGN that this version does not have.
@@ -247,7 +248,12 @@ impl Config {
             repeat: self.defaults.repeat,
         };
         let channels = channels.map(|channels| channels.into_iter().chain(self.on_call.keys().cloned()).collect());
-        rules::loader::Settings { params: self.params.clone(), defaults, channels, memory: Some(self.history.memory) }
+        rules::loader::Settings {
+            params: self.params.clone(),
+            defaults,
+            channels,
+            kept: Some(Kept { memory: self.history.memory, disk: self.history.disk }),
+        }
     }
 
     /// Warnings about params that no rule reads; each comes with what may have been meant.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::history::{Batch, BatchReport, Block};
+use crate::history::{Batch, BatchReport, Block, Older};
 use crate::model::{
     AlertNote, ChannelName, CloseReason, EventKind, FiringId, Labels, Level, Notification, NotificationId, Now,
     RuleName, SubjectKey, Time,
@@ -20,6 +20,8 @@ pub enum Input {
     Batch(Arc<Batch>),
     /// Nothing but the time: a deadline has come.
     Tick,
+    /// What is older than everything that is kept, of the fields that the next rules look back on for longer.
+    Backfill(Arc<Older>),
     /// The rules that are in force from now on.
     Rules(Arc<RuleSet>),
     /// The routes and channels that are in force from now on.

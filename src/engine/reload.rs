@@ -14,7 +14,9 @@ impl Engine {
     pub(super) fn reload(&mut self, now: Now, rules: Arc<RuleSet>, effects: &mut Effects) {
         let old = self.rules.clone();
         self.sets.clear();
-        self.world_mut().forget_columns();
+        let world = self.world_mut();
+        world.forget_columns();
+        world.look_back(&rules.reach());
         let restarted = std::mem::replace(&mut self.awaits_rules, false);
         for (name, was) in &old.rules {
             match rules.rules.get(name) {

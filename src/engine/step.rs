@@ -63,6 +63,7 @@ impl Engine {
         match input {
             Input::Batch(batch) => self.take(now, batch, &mut effects),
             Input::Tick => {}
+            Input::Backfill(older) => self.world_mut().put_before(&older),
             Input::Rules(rules) => self.reload(now, rules, &mut effects),
             Input::Routing(routing) => {
                 self.routing = routing;

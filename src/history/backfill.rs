@@ -13,7 +13,6 @@ use super::Block;
 use super::block::Rows;
 use super::calendar::Calendar;
 use super::field::{Field, Numbers, Observation};
-use super::follow::whole_minute;
 use super::saved::SavedSubject;
 use super::threads::Threads;
 use super::world::lookback;
@@ -130,13 +129,35 @@ impl Backfill {
 }
 
 impl OfSubject {
-    fn go_on(&mut self, block: &Block, rows: &Rows, days: &[Date], memory: Duration) {
-        let was_gone_before = self.is_gone;
+    fn go_on(&mut self, block: &Block, rows: &Rows, days: &[Date], kept: Duration) {
+        let was_gone = self.is_gone;
         if let Some(last) = rows.times.len().checked_sub(1) {
             self.is_gone = rows.gone.binary_search(&(last as u32)).is_ok();
         }
+        Filling { block, rows, days, began: self.began, was_gone, kept }.fill(&mut self.fields);
+    }
+}
+
+/// The rows of a subject that its fields take one after the other.
+pub(super) struct Filling<'a> {
+    pub(super) block: &'a Block,
+    pub(super) rows: &'a Rows,
+    /// The calendar day of each.
+    pub(super) days: &'a [Date],
+    /// When its first snapshot came. What came before was of one that was forgotten.
+    pub(super) began: Time,
+    /// It was gone before the first row.
+    pub(super) was_gone: bool,
+    /// For how long samples are kept.
+    pub(super) kept: Duration,
+}
+
+impl Filling<'_> {
+    /// Fills the fields, which are in the order of their names, and those that are new.
+    pub(super) fn fill(&self, fields: &mut Vec<(Arc<str>, Field)>) {
+        let Filling { block, rows, days, began, was_gone: was_gone_before, kept } = *self;
         for (name, _) in &rows.fields {
-            if let Err(place) = self.fields.binary_search_by(|(known, _)| known.cmp(name)) {
+            if let Err(place) = fields.binary_search_by(|(known, _)| known.cmp(name)) {
                 // Its first sample is yet to come.
                 let none = Observation {
                     time: Time::from_micros(i64::MIN),
@@ -144,12 +165,12 @@ impl OfSubject {
                     day: Date::ZERO,
                     value: None,
                 };
-                self.fields.insert(place, (name.clone(), Field::new(none)));
+                fields.insert(place, (name.clone(), Field::new(none)));
             }
         }
-        let whole = if was_gone_before { None } else { Whole::of(block, rows, self.began) };
+        let whole = if was_gone_before { None } else { Whole::of(block, rows, began) };
         let mut columns = rows.fields.iter().peekable();
-        for (name, field) in &mut self.fields {
+        for (name, field) in fields {
             let column = columns.next_if(|(known, _)| known == name).map(|(_, column)| column);
             let mut done = 0;
             if let Some(whole) = &whole
@@ -168,7 +189,7 @@ impl OfSubject {
                     days: &days[done..],
                     arrived: &arrived,
                 };
-                done += field.observe_numbers(&numbers, |time| whole_minute(time - memory - whole.lookback));
+                done += field.observe_numbers(&numbers, |time| (time - whole.lookback, kept));
             }
             let mut was_gone = was_gone_before && done == 0;
             let mut gone = rows.gone.iter().peekable();
@@ -183,7 +204,7 @@ impl OfSubject {
                 if value.is_none() && field.is_unborn() {
                     continue;
                 }
-                let Some(input) = block.inputs.get(input as usize).filter(|input| input.now.time >= self.began) else {
+                let Some(input) = block.inputs.get(input as usize).filter(|input| input.now.time >= began) else {
                     continue;
                 };
                 let observation = Observation { time, arrived: input.now.time, day: *day, value };
@@ -192,7 +213,7 @@ impl OfSubject {
                     continue;
                 }
                 let lookback = lookback(input.source.stale_after);
-                field.give_up(whole_minute(time - memory - lookback));
+                field.give_up(time - lookback, kept);
                 field.observe(observation, was_gone, lookback);
             }
         }

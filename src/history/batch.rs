@@ -92,6 +92,9 @@ pub struct BatchReport {
     pub refused: Vec<(usize, Refusal)>,
 }
 
+/// Windows also look at the sample before them, which is mostly not older than this.
+pub const BEFORE: Duration = Duration::from_secs(900);
+
 /// Bounds of what the world keeps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
@@ -106,10 +109,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// How far before now samples can be asked for: windows also look at the one before them, which is mostly not older
-    /// than 15 minutes.
+    /// How far before now samples can be asked for.
     pub fn reach(&self) -> Duration {
-        self.memory + Duration::from_secs(900)
+        self.memory + BEFORE
     }
 }
 

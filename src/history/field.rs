@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 use super::calendar::{DAYS_BACK, days_before};
+use super::follow::whole_minute;
 use super::series::{Found, Series};
 use super::summary::{Detail, Summary};
 use crate::model::{Time, Value};
@@ -107,6 +108,8 @@ pub(crate) struct Field {
     restarted: Option<Time>,
     /// Bytes of the texts in `runs`.
     text_bytes: usize,
+    /// How many times as long as others it is kept, as a rule looks back so far; at least 1.
+    stretch: f32,
 }
 
 /// Whether two values are the same to a person: numbers by value, so that -0 is 0.
@@ -142,6 +145,7 @@ impl Field {
             horizon: Time::from_micros(i64::MIN),
             restarted: None,
             text_bytes: 0,
+            stretch: 1.0,
         };
         field.push_newest_number();
         field
@@ -234,9 +238,13 @@ impl Field {
     }
 
     /// Takes numbers as [`Field::observe`] would, one after the other, where each is later than the one before. `horizon`
-    /// says up to which time samples are given up when one of a time comes. Gives the rest back where it meets a number that
+    /// says from when back, when a sample of a time comes, they are kept for so long. Gives the rest back where it meets a number that
     /// is not finite, or the newest observation is no number.
-    pub(crate) fn observe_numbers(&mut self, numbers: &Numbers<'_>, horizon: impl Fn(Time) -> Time) -> usize {
+    pub(crate) fn observe_numbers(
+        &mut self,
+        numbers: &Numbers<'_>,
+        horizon: impl Fn(Time) -> (Time, Duration),
+    ) -> usize {
         let mut day = self.days.len();
         let mut next_look = Time::from_micros(i64::MIN);
         for (row, (time, value)) in numbers.times.iter().zip(numbers.values).enumerate() {
@@ -248,8 +256,8 @@ impl Field {
             }
             let newest = *newest;
             if *time >= next_look {
-                let horizon = horizon(*time);
-                self.give_up(horizon);
+                let (newest, kept) = horizon(*time);
+                self.give_up(newest, kept);
                 next_look = Time::from_micros(time.as_micros().div_euclid(MINUTE) * MINUTE + MINUTE);
             }
             // What `settle` does for numbers.
@@ -342,8 +350,49 @@ impl Field {
         self.text_bytes = self.runs.iter().map(|run| text_len(&run.value)).sum();
     }
 
-    /// Gives up the samples up to `horizon`.
-    pub(crate) fn give_up(&mut self, horizon: Time) {
+    /// It is kept so many times as long as others.
+    pub(crate) fn stretch(&mut self, stretch: f32) {
+        self.stretch = stretch;
+        self.horizon = Time::from_micros(i64::MIN);
+    }
+
+    /// Puts samples before those that it has, of which it gave some up: those of another history of it from `first`
+    /// on. Others before may be missing where something came before `since`.
+    pub(crate) fn put_before(&mut self, past: &Field, first: Time, since: Option<Time>) {
+        let Some(given_up) = self.given_up else { return };
+        if since.is_some_and(|since| since >= given_up) {
+            return;
+        }
+        let end = self.numbers.first().map_or(given_up, |first| Time::from_micros(first.as_micros() - 1));
+        let mut numbers = Series::default();
+        for (time, value) in past
+            .numbers_in(Time::from_micros(first.as_micros().saturating_sub(1)), end)
+            .samples()
+            .iter()
+            .chain(self.numbers.all().samples().iter())
+        {
+            numbers.push(time, value);
+        }
+        self.numbers = numbers;
+        let first_text = self.runs.front().map_or(end, |run| run.first);
+        for run in past.runs.iter().rev().filter(|run| run.last >= first && run.first < first_text) {
+            match self.runs.front_mut() {
+                // It is the same run, of which the beginning was not known.
+                Some(front) if run.last >= front.first => front.first = run.first,
+                _ => {
+                    self.text_bytes += text_len(&run.value);
+                    self.runs.push_front(run.clone());
+                }
+            }
+        }
+        self.horizon = Time::from_micros(i64::MIN);
+        self.given_up = since;
+    }
+
+    /// Gives up the samples that are older than `kept` before a time, or as much longer as it is looked back on.
+    pub(crate) fn give_up(&mut self, newest: Time, kept: Duration) {
+        let kept = if self.stretch > 1.0 { kept.mul_f64(f64::from(self.stretch)) } else { kept };
+        let horizon = whole_minute(newest - kept);
         if horizon <= self.horizon {
             return;
         }

@@ -51,7 +51,6 @@ impl Record {
         (subject.stale_from, subject.blind) = (now.time, Duration::ZERO);
         self.observed = snapshot.time;
         let lookback = lookback(source.stale_after);
-        let horizon = whole_minute(snapshot.time - kept - lookback);
 
         let mut grew = -(self.arrivals.bytes() as isize);
         self.arrivals.give_up(whole_minute(now.time - kept - lookback));
@@ -69,7 +68,7 @@ impl Record {
             }
             let value = seen.next_if(|(seen, _)| *seen == name).map(|(_, value)| value.clone());
             grew -= field.bytes() as isize;
-            field.give_up(horizon);
+            field.give_up(snapshot.time - lookback, kept);
             if is_short {
                 field.make_room();
             }

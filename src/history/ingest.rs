@@ -8,6 +8,7 @@ use super::arrivals::Arrivals;
 use super::batch::MAX_AHEAD;
 use super::field::Field;
 use super::follow::{Arrival, Followed, rejoins, same_labels};
+use super::older::stretch;
 use super::table::{Piece, Record, field_bytes, label_bytes};
 use super::{Batch, BatchReport, Refusal, Source, Subject, SubjectId, World};
 use crate::model::{Now, Snapshot, SubjectKey, Time};
@@ -238,7 +239,11 @@ impl World {
         let mut new: Vec<(Arc<str>, Field)> = Vec::new();
         let arrival = Arrival { now, today, source, kept: self.kept, is_short };
         let grew = record.take(&arrival, snapshot, day, |name, observation| {
-            new.push((kind.add_field(name.clone()), Field::new(observation)));
+            let mut field = Field::new(observation);
+            if !self.reach.is_empty() {
+                field.stretch(stretch(&self.reach, &snapshot.subject.kind, name, self.limits.memory));
+            }
+            new.push((kind.add_field(name.clone()), field));
         });
         self.bytes = self.bytes.saturating_add_signed(grew);
         if !new.is_empty() {

@@ -44,12 +44,12 @@ impl World {
     fn drop_spent_fields(&mut self, now: Now, id: Option<SubjectId>, snapshot: &Snapshot) -> usize {
         let oldest_day = days_before(self.calendar.day_of(now.wall()), DAYS_BACK);
         let Some(record) = id.and_then(|id| self.table.get_mut(id)) else { return 0 };
-        let horizon = snapshot.time - self.kept - lookback(record.subject.stale_after);
+        let newest = snapshot.time - lookback(record.subject.stale_after);
         let (bytes, n_fields) = (record.bytes(), record.fields.len());
         let kind = self.kinds.get_mut(&record.subject.key.kind);
         let (mut spent, mut rest) = (Vec::new(), Vec::new());
         for (name, mut field) in record.fields.drain(..) {
-            field.give_up(horizon);
+            field.give_up(newest, self.kept);
             if let Some(day) = oldest_day {
                 field.forget_days_before(day);
             }
@@ -79,7 +79,7 @@ impl World {
                 record.arrivals.give_up(record.subject.arrived - self.kept - lookback);
                 record.arrivals.shrink();
                 for (_, field) in &mut record.fields {
-                    field.give_up(record.subject.time - self.kept - lookback);
+                    field.give_up(record.subject.time - lookback, self.kept);
                     field.shrink();
                 }
                 self.bytes = self.bytes - bytes + record.bytes();

@@ -103,6 +103,17 @@ impl Series {
         if self.is_empty() { None } else { self.times.last().copied() }
     }
 
+    /// The time of the oldest sample.
+    pub(crate) fn first(&self) -> Option<Time> {
+        let oldest = self.between(self.begin(), self.begin() + 1);
+        oldest.times.first().copied()
+    }
+
+    /// All samples.
+    pub(crate) fn all(&self) -> Found<'_> {
+        self.between(self.begin(), self.end())
+    }
+
     /// The place of the oldest sample.
     fn begin(&self) -> u64 {
         self.chunks.front().map_or(self.plain, |chunk| chunk.begin) + self.spent as u64
@@ -175,7 +186,7 @@ impl Series {
         self.values.pop();
         if self.open >= self.end() {
             // The cell before begins again; where it was given up in part, with what is left of it.
-            self.open = self.cells.pop_back().map_or(self.begin(), |cell| cell.begin);
+            self.open = self.cells.pop_back().map_or(0, |cell| cell.begin).max(self.begin());
         }
         // The newest one is always a plain one.
         if self.times.is_empty()
@@ -202,7 +213,7 @@ impl Series {
             self.spent = 0;
         }
         self.spent = (end - (self.begin() - self.spent as u64)) as usize;
-        while self.cells.front().is_some_and(|cell| cell.begin < end) {
+        while self.cells.front().is_some_and(|cell| cell.end <= end) {
             self.cells.pop_front();
         }
         self.open = self.open.max(end);

@@ -10,7 +10,7 @@ use super::calendar::{Calendar, DAYS_BACK, days_before};
 use super::field::{Past, same};
 use super::index::Kind;
 use super::table::{Place, Record, Table};
-use super::{Limits, Subject, SubjectId, Threads, Window};
+use super::{Limits, Reach, Subject, SubjectId, Threads, Window};
 use crate::model::{NoData, Now, Time, Value};
 
 /// How far back [`World::ago`] looks for a sample at least, as Prometheus' `query.lookback-delta`.
@@ -44,6 +44,8 @@ pub struct World {
     pub(super) threads: Threads,
     /// For how long samples are kept: `limits.memory`, or less while memory is short.
     pub(super) kept: Duration,
+    /// How far back rules look beyond `limits.memory`.
+    pub(super) reach: Reach,
 }
 
 impl World {
@@ -51,6 +53,7 @@ impl World {
     pub fn new(limits: Limits, zone: jiff::tz::TimeZone, started: Now) -> World {
         World {
             kept: limits.memory,
+            reach: Reach::default(),
             limits,
             calendar: Calendar::new(zone),
             started: started.time,

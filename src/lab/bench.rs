@@ -264,6 +264,7 @@ impl Bench {
             Input::Rules(_) => self.in_force[2] = Some(input.clone()),
             Input::Batch(_)
             | Input::Tick
+            | Input::Backfill(_)
             | Input::Delivered { .. }
             | Input::Revived { .. }
             | Input::Forget(_)

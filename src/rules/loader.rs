@@ -39,8 +39,17 @@ pub struct Settings {
     pub defaults: Defaults,
     /// The channels that exist, those whose file is broken too; `None` where that is not known, and `notify` is not checked.
     pub channels: Option<BTreeSet<ChannelName>>,
-    /// `history.memory` of larum.yaml; `None` where it is not known, and how far windows reach is not checked.
-    pub memory: Option<Duration>,
+    /// For how long samples are kept; `None` where that is not known, and how far windows reach is not checked.
+    pub kept: Option<Kept>,
+}
+
+/// `history:` of larum.yaml.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// For how long all samples are in memory.
+    pub memory: Duration,
+    /// For how long they are stored.
+    pub disk: Duration,
 }
 
 /// The last good text of a file with what it imported then: enough to run the same rules after a restart.
@@ -337,7 +346,7 @@ impl Loader {
         let names: BTreeSet<&Arc<str>> = before.params.keys().chain(self.settings.params.keys()).collect();
         let changed: Vec<&Arc<str>> =
             names.into_iter().filter(|name| before.params.get(*name) != self.settings.params.get(*name)).collect();
-        let concerns_all = before.defaults != self.settings.defaults || before.memory != self.settings.memory;
+        let concerns_all = before.defaults != self.settings.defaults || before.kept != self.settings.kept;
         for (path, file) in &self.files {
             if concerns_all || changed.iter().any(|name| file.params.contains(*name)) {
                 queue.insert(path.clone());

@@ -10,13 +10,14 @@ use std::time::Duration;
 use rhai::{AST, Dynamic, Engine, Map};
 
 use crate::diagnostic::Diagnostic;
+use crate::history::Reach;
 use crate::model::{ChannelName, Labels, Level, RuleName, duration};
 
 use super::analyse::Place;
 use super::analyse::reads::{Argument, Reader as Reads};
 use super::analyse::script::Script;
 use super::host::type_name;
-use super::loader::Origin;
+use super::loader::{Kept, Origin};
 use super::program::{Closure, LevelSource, MessageSource, Program};
 use super::register::Registration;
 use super::rule::{Flap, NoDataPolicy, Repeat, Rule, RuleSet, Scope};
@@ -158,7 +159,7 @@ pub(crate) struct Surroundings<'a> {
     /// What rules have that do not say otherwise.
     pub(crate) defaults: &'a Defaults,
     /// For how long samples are kept, where that is known.
-    pub(crate) memory: Option<Duration>,
+    pub(crate) kept: Option<Kept>,
     /// The channels that exist, where that is known.
     pub(crate) channels: Option<&'a BTreeSet<ChannelName>>,
     /// What the file is loaded from.
@@ -228,6 +229,7 @@ pub(crate) fn make(
 
     let mut judges_time = false;
     let mut fields = BTreeSet::new();
+    let mut reach = Reach::default();
     if let Some(scope) = &scope {
         let level = match &level {
             LevelSource::Closure(closure) => Some(closure),
@@ -246,10 +248,11 @@ pub(crate) fn make(
         let all = of_verdict.map(|(c, a)| (c, a, true)).chain(message.map(|c| (c, argument, false)));
         for (closure, argument, changes_verdict) in all {
             let Some(home) = reader.home_of(&closure.pointer) else { continue };
-            let mut reads = Reads::new(&home.script, &home.imports, surroundings.memory);
+            let mut reads = Reads::new(&home.script, &home.imports, surroundings.kept);
             reads.follow(&closure.pointer, argument, kind);
             let found = reads.finish();
             reader.diagnostics.extend(found.diagnostics);
+            reach.extend(&found.reach);
             if changes_verdict {
                 judges_time |= found.judges_time;
                 fields.extend(found.fields);
@@ -290,6 +293,7 @@ pub(crate) fn make(
         notify,
         flap,
         reads_fields: fields.into_iter().collect(),
+        reach,
         fingerprint: 0,
         program,
         origin: surroundings.origin.clone(),

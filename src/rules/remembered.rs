@@ -81,6 +81,7 @@ impl RememberedRule {
             notify: self.notify,
             flap: None::<Flap>,
             reads_fields: Vec::new(),
+            reach: Default::default(),
             fingerprint: self.fingerprint,
             program: Program {
                 engine: engine.clone(),

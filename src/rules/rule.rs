@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::history::{SubjectId, World};
+use crate::history::{Reach, SubjectId, World};
 use crate::model::{ChannelName, Labels, Level, Now, RuleName};
 
 /// What a rule judges.
@@ -198,6 +198,8 @@ pub struct Rule {
     pub flap: Option<Flap>,
     /// The fields that `where`, `when`, `clear` and `level` read, in the order of their places.
     pub reads_fields: Vec<FieldUse>,
+    /// How far back `where`, `when`, `clear`, `level` and `message` look at fields, where the text says so.
+    pub reach: Reach,
     /// Changes whenever anything that can change a verdict does (where, when, clear, level, hold, keep, no_data, captures): then it is judged after a reload.
     pub fingerprint: u64,
     /// What it runs.
@@ -224,4 +226,13 @@ pub struct RuleSet {
     pub rules: BTreeMap<RuleName, Arc<Rule>>,
     /// Counts the reloads that changed something.
     pub generation: u64,
+}
+
+impl RuleSet {
+    /// How far back its rules look, all together.
+    pub fn reach(&self) -> Reach {
+        let mut reach = Reach::default();
+        self.rules.values().for_each(|rule| reach.extend(&rule.reach));
+        reach
+    }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, wait_until};
 
 const RULES: &str = r#"
 rule("high_error_rate", #{
@@ -79,6 +79,46 @@ fn what_was_pushed_is_replayed_while_the_daemon_runs_and_after_it_was_killed() {
     let (code, out, errors) =
         larum(folder.path(), &["replay", "--against", old.path().to_str().unwrap(), "--exit-code", "--quiet"]);
     assert!(code == 1 && out.contains("high_error_rate"), "{out}{errors}");
+}
+
+/// A rule that looks back further than memory keeps everything.
+const LONG: &str = r#"
+rule("long", #{ on: "service", when: |s| s.count("error_rate", "1h") >= 40 });
+"#;
+
+#[test]
+fn a_rule_that_looks_back_further_than_memory_finds_what_is_stored_at_the_edit_and_after_a_restart() {
+    let folder = project();
+    let config = "collectors: [{ type: push }]\nhistory: { memory: 1m }\n";
+    fs::write(folder.path().join("larum.yaml"), config).unwrap();
+    let mut daemon = Daemon::start_in(folder.path(), &[]);
+    let now = jiff::Timestamp::now();
+    for minutes in (0..40).rev() {
+        let time = now - jiff::SignedDuration::from_mins(minutes);
+        daemon.client().push(&json!([
+            { "kind": "service", "name": "shop-api", "time": time.to_string(), "fields": { "error_rate": 0.01 } },
+        ]));
+    }
+    let fires = |daemon: &Daemon| {
+        let alerts = daemon.client().get("/api/v1/alerts").json();
+        alerts["alerts"].as_array().unwrap().iter().any(|alert| alert["rule"] == "long")
+    };
+    assert!(!fires(&daemon));
+    fs::write(folder.path().join("rules/long.rhai"), LONG).unwrap();
+    wait_until("the rule fires", || fires(&daemon));
+    let (code, out, errors) = larum(folder.path(), &["check"]);
+    assert!(code == 0 && !out.contains("looks back") && !errors.contains("looks back"), "{out}{errors}");
+
+    daemon.kill();
+    let mut daemon = Daemon::start_in(folder.path(), &[]);
+    daemon.wait_for_log("read what rules look back on");
+    let why = |url: &str| larum(folder.path(), &["why", "long", "shop-api", "--url", url]).1;
+    daemon.client().push(&json!([{ "kind": "service", "name": "shop-api", "fields": { "error_rate": 0.02 } }]));
+    let out = why(&format!("http://{}", daemon.address()));
+    assert!(out.contains("41 samples"), "{out}");
+    daemon.kill();
+    let (_, out, errors) = larum(folder.path(), &["why", "long", "shop-api", "--at", "0s"]);
+    assert!(out.contains("41 samples"), "{out}{errors}");
 }
 
 #[test]

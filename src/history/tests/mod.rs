@@ -3,6 +3,7 @@
 mod behaviour;
 mod bounds;
 mod days;
+mod older;
 mod oracle;
 mod restart;
 mod vectors;

@@ -40,7 +40,7 @@ fn answers(world: &World, now: Now) -> Vec<String> {
 }
 
 /// What is to be remembered of the one subject.
-fn saved(world: &World) -> Option<SavedSubject> {
+pub(super) fn saved(world: &World) -> Option<SavedSubject> {
     let saved = world.saved(world.find("s", "a")?)?;
     Some(serde_json::from_value(serde_json::to_value(&saved).unwrap()).unwrap())
 }
@@ -58,13 +58,13 @@ fn store(world: &mut World, stored: &mut Option<SavedSubject>, clock: i64) {
     }
 }
 
-fn restored(stored: Option<SavedSubject>, came: &[Block], since: Time, now: Now) -> World {
+pub(super) fn restored(stored: Option<SavedSubject>, came: &[Block], since: Time, now: Now) -> World {
     let blocks = came.iter().map(|block| Block::unpack(&block.pack(), |_, _| true).unwrap());
     let past = Past { since, blocks: Box::new(blocks), threads: Threads::default() };
     World::restore(limits(), jiff::tz::TimeZone::UTC, (now.time, now), BTreeMap::new(), stored, Some(past))
 }
 
-fn batch(push: &Push, clock: i64) -> Batch {
+pub(super) fn batch(push: &Push, clock: i64) -> Batch {
     let fields = [("x", &push.x), ("y", &push.y)];
     let fields: Vec<(&str, Value)> =
         fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
@@ -91,7 +91,7 @@ fn steady_push() -> impl Strategy<Value = Push> {
     prop_oneof![60 => steady, 1 => any_push()]
 }
 
-fn any_pushes() -> impl Strategy<Value = Vec<Push>> {
+pub(super) fn any_pushes() -> impl Strategy<Value = Vec<Push>> {
     let steady = prop::collection::vec(steady_push(), 2..200);
     prop_oneof![prop::collection::vec(any_push(), 2..80), steady]
 }

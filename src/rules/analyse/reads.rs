@@ -9,8 +9,10 @@ use std::time::Duration;
 use rhai::{ASTFlags, Dynamic, Expr, FnCallExpr, FnPtr, Position, Stmt};
 
 use crate::diagnostic::Diagnostic;
+use crate::history::{DAYS_BACK, Reach, Window};
 use crate::model::duration;
 use crate::rules::host::regex_problem;
+use crate::rules::loader::Kept;
 use crate::rules::rule::FieldUse;
 
 use super::Place;
@@ -80,6 +82,10 @@ enum Role {
     Groups(Option<Arc<str>>),
     /// A function pointer.
     Pointer(FnPtr),
+    /// A text that is known: the name of a field, or a duration.
+    Text(Arc<str>),
+    /// A window that looks back so far.
+    Window(Duration),
     /// Anything else.
     Other,
 }
@@ -110,6 +116,8 @@ pub(crate) struct Reads {
     pub(crate) judges_time: bool,
     /// Fields, each place once, in the order of the text.
     pub(crate) fields: BTreeSet<FieldUse>,
+    /// How far back it looks at fields.
+    pub(crate) reach: Reach,
     /// What cannot work.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -119,7 +127,7 @@ pub(crate) struct Reader<'a> {
     script: &'a Script,
     imports: &'a BTreeMap<String, Arc<Script>>,
     /// For how long samples are kept, where that is known.
-    memory: Option<Duration>,
+    kept: Option<Kept>,
     reads: Reads,
     visited: BTreeSet<String>,
     depth: usize,
@@ -130,9 +138,9 @@ impl<'a> Reader<'a> {
     pub(crate) fn new(
         script: &'a Script,
         imports: &'a BTreeMap<String, Arc<Script>>,
-        memory: Option<Duration>,
+        kept: Option<Kept>,
     ) -> Reader<'a> {
-        Reader { script, imports, memory, reads: Reads::default(), visited: BTreeSet::new(), depth: 0 }
+        Reader { script, imports, kept, reads: Reads::default(), visited: BTreeSet::new(), depth: 0 }
     }
 
     /// Follows a closure that gets a subject or set of `kind`.
@@ -227,6 +235,7 @@ impl<'a> Reader<'a> {
                 let base = self.expr(&parts.lhs, variables);
                 self.index(base, &parts.rhs, *flags, variables)
             }
+            Expr::StringConstant(text, _) => Role::Text(text.as_str().into()),
             Expr::FnCall(call, position) => self.call(call, *position, variables),
             Expr::Stmt(block) => {
                 block.iter().for_each(|stmt| self.stmt(stmt, variables));
@@ -300,6 +309,7 @@ impl<'a> Reader<'a> {
     fn method(&mut self, base: Role, call: &FnCallExpr, _position: Position, variables: &mut Variables) -> Role {
         let (name, n_args) = (call.name.as_str(), call.args.len());
         self.reads.judges_time |= matches!(name, "absent" | "held" | "find" | "between");
+        let mut looks_back = None;
         if let Role::Pointer(pointer) = &base
             && name == "call"
         {
@@ -312,7 +322,7 @@ impl<'a> Reader<'a> {
             && !matches!(base, Role::Set(_) | Role::Groups(_))
         {
             windows.iter().for_each(|index| self.check_window(call, *index));
-            self.check_reach(call, windows);
+            looks_back = windows.first().map(|window| (*field, *window));
             if let (Role::Subject(kind), Some(index)) = (&base, field)
                 && let Some((text, position)) = literal_argument(call, *index)
             {
@@ -341,15 +351,18 @@ impl<'a> Reader<'a> {
             Role::Groups(kind) => Role::Set(kind.clone()),
             _ => Role::Other,
         };
+        let mut roles = Vec::with_capacity(n_args);
         for argument in &call.args {
-            match tree::closure_of(argument) {
-                Some((pointer, captured)) => drop(self.closure(pointer, &captured, member.clone(), variables)),
-                None => {
-                    if let Role::Pointer(pointer) = self.expr(argument, variables) {
-                        self.pointer(&pointer, vec![member.clone()]);
-                    }
-                }
+            roles.push(match tree::closure_of(argument) {
+                Some((pointer, captured)) => self.closure(pointer, &captured, member.clone(), variables),
+                None => self.expr(argument, variables),
+            });
+            if let Some(Role::Pointer(pointer)) = roles.last().cloned() {
+                self.pointer(&pointer, vec![member.clone()]);
             }
+        }
+        if let Some((field, window)) = looks_back {
+            self.look_back(&base, call, &roles, field, window);
         }
         match (base, name) {
             (Role::Subject(kind), "peers") if n_args < 2 => Role::Set(kind),
@@ -389,9 +402,21 @@ impl<'a> Reader<'a> {
         if name == "window" {
             self.check_window(call, 0);
             self.check_window(call, 1);
-            self.check_reach(call, &[0]);
+        }
+        match (name, call.args.first()) {
+            ("today", _) => self.reads.reach.ask_days(0),
+            ("yesterday", _) => self.reads.reach.ask_days(1),
+            ("day", Some(Expr::IntegerConstant(days, _))) => {
+                self.reads.reach.ask_days(u32::try_from(*days).unwrap_or(0));
+            }
+            ("day", _) => self.reads.reach.ask_days(DAYS_BACK),
+            _ => {}
         }
         match name {
+            "window" => match (roles.first().and_then(length_of), roles.get(1).and_then(length_of)) {
+                (Some(length), Some(ago)) => Role::Window(length + ago),
+                _ => Role::Other,
+            },
             "all" => Role::Set(literal_argument(call, 0).map(|(kind, _)| kind.into())),
             "find" => Role::Subject(literal_argument(call, 0).map(|(kind, _)| kind.into())),
             "Fn" => {
@@ -439,23 +464,44 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Warns where a window begins before all samples that are kept.
-    fn check_reach(&mut self, call: &FnCallExpr, windows: &[usize]) {
-        let length = |index: usize| literal_argument(call, index).and_then(|(text, _)| duration::parse(text).ok());
-        let Some((memory, index)) = self.memory.zip(windows.first().copied()) else { return };
-        let (Some((text, position)), Some(window)) = (literal_argument(call, index), length(index)) else { return };
+    /// Notes how far back a call looks at a field, and warns where that is before all that is kept of it.
+    fn look_back(&mut self, subject: &Role, call: &FnCallExpr, roles: &[Role], field: Option<usize>, window: usize) {
+        let Some(length) = roles.get(window).and_then(length_of) else { return };
         let reach = match (call.name.as_str(), call.args.get(2)) {
-            ("window", _) => window + length(1).unwrap_or_default(),
             ("baseline", Some(Expr::IntegerConstant(n, _))) => {
-                window.saturating_mul(u32::try_from(*n).unwrap_or(u32::MAX))
+                length.saturating_mul(u32::try_from(*n).unwrap_or(u32::MAX))
             }
-            _ => window,
+            _ => length,
         };
-        if reach > memory {
-            let kept = duration::format(memory);
-            let message = format!("it looks back {}, and samples are kept for {kept}", duration::format(reach));
-            let diagnostic = at(self.script, position, &format!("{text}.."), message).into_warning();
-            let hint = "there will be no answer: give `history.memory` in larum.yaml a longer time, or look back less";
+        let field = field.and_then(|index| roles.get(index));
+        if let Some(Role::Text(field)) = field {
+            let kind = if let Role::Subject(kind) = subject { kind.as_ref() } else { None };
+            self.reads.reach.ask(kind, field, reach);
+        }
+        let Some(kept) = self.kept else { return };
+        let (limit, what, hint) = match field {
+            Some(Role::Text(_)) => (
+                kept.disk.max(kept.memory),
+                "samples are stored for",
+                "after a restart there is no answer until so much came again: give `history.disk` in larum.yaml a longer time, or look back less",
+            ),
+            Some(_) => (
+                kept.memory,
+                "samples of fields that are not known before a rule is judged are kept for",
+                "there will be no answer: write the field's name here, give `history.memory` in larum.yaml a longer time, or look back less",
+            ),
+            None => (
+                kept.memory,
+                "when snapshots came is kept for",
+                "there will be no answer: give `history.memory` in larum.yaml a longer time, or look back less",
+            ),
+        };
+        if reach > limit
+            && let Some(argument) = call.args.get(window)
+        {
+            let message = format!("it looks back {}, and {what} {}", duration::format(reach), duration::format(limit));
+            let word = tree::text_of(argument).map_or_else(String::new, |text| format!("{text}.."));
+            let diagnostic = at(self.script, argument.position(), &word, message).into_warning();
             self.reads.diagnostics.push(diagnostic.with_hint(hint));
         }
     }
@@ -482,8 +528,21 @@ impl<'a> Reader<'a> {
 }
 
 fn role_of(value: &Dynamic) -> Role {
-    match value.clone().flatten().try_cast::<FnPtr>() {
-        Some(pointer) => Role::Pointer(pointer),
-        None => Role::Other,
+    let value = value.clone().flatten();
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return Role::Text(text.as_str().into());
+    }
+    if let Some(Window::Span { length, ago }) = value.clone().try_cast::<Window>() {
+        return Role::Window(length + ago);
+    }
+    value.try_cast::<FnPtr>().map_or(Role::Other, Role::Pointer)
+}
+
+/// How far back a window looks: a duration, or what `window` gives.
+fn length_of(window: &Role) -> Option<Duration> {
+    match window {
+        Role::Text(text) => duration::parse(text).ok(),
+        Role::Window(length) => Some(*length),
+        _ => None,
     }
 }

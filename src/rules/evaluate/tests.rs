@@ -133,6 +133,7 @@ fn rule_of(when: Closure) -> Rule {
         fingerprint: 0,
         flap: None,
         reads_fields: Vec::new(),
+        reach: Default::default(),
         program: Program {
             engine: engine(),
             takes: None,

@@ -224,7 +224,7 @@ impl Workshop {
             homes: &homes,
             engine: &self.judging,
             defaults: &origin.settings.defaults,
-            memory: origin.settings.memory,
+            kept: origin.settings.kept,
             channels: origin.settings.channels.as_ref(),
             origin,
         };

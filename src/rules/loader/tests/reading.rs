@@ -138,17 +138,19 @@ fn a_window_that_is_no_duration_is_an_error() {
 
 #[test]
 fn a_window_that_begins_before_all_samples_is_a_warning() {
+    let kept = Kept { memory: Duration::from_secs(86_400), disk: Duration::from_secs(7 * 86_400) };
     let problems = |condition: &str| {
         let mut folder = Folder::new();
         folder.write("a.rhai", &when(condition));
-        folder.loader.set_settings(Settings { memory: Some(Duration::from_secs(86_400)), ..Settings::default() });
+        folder.loader.set_settings(Settings { kept: Some(kept), ..Settings::default() });
         let report = folder.update();
         assert!(!report.has_errors() && report.rules.rules.len() == 1);
         report.diagnostics.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
     };
     let nothing: [&str; 0] = [];
     for condition in [
-        r#"|s| s.avg("x", "1d") > 1"#,
+        r#"|s| s.avg("x", "7d") > 1"#,
+        r#"|s| s.avg(s.name, "1d") > 1"#,
         r#"|s| s.avg("x", window("1h", "23h")) > 1"#,
         r#"|s| s.baseline("x", "12h", 2) > 1"#,
         r#"|s| s.forecast("x", "1h", "30d") > 1"#,
@@ -156,15 +158,19 @@ fn a_window_that_begins_before_all_samples_is_a_warning() {
     ] {
         assert_eq!(problems(condition), nothing, "{condition}");
     }
-    for (condition, reach) in [
-        (r#"|s| s.avg("x", "25h") > 1"#, "1d1h"),
-        (r#"|s| s.ago("x", "7d") > 1"#, "7d"),
-        (r#"|s| s.absent("2d")"#, "2d"),
-        (r#"|s| s.forecast("x", "30d", "1h") > 1"#, "30d"),
-        (r#"|s| s.avg("x", window("1h", "1d")) > 1"#, "1d1h"),
-        (r#"|s| s.baseline("x", "1d", 7) > 1"#, "7d"),
+    let stored = "samples are stored for 7d";
+    let computed = "samples of fields that are not known before a rule is judged are kept for 1d";
+    for (condition, reach, limit) in [
+        (r#"|s| s.avg("x", "169h") > 1"#, "7d1h", stored),
+        (r#"|s| s.ago("x", "8d") > 1"#, "8d", stored),
+        (r#"|s| s.absent("2d")"#, "2d", "when snapshots came is kept for 1d"),
+        (r#"|s| s.forecast("x", "30d", "1h") > 1"#, "30d", stored),
+        (r#"|s| s.avg("x", window("1h", "7d")) > 1"#, "7d1h", stored),
+        (r#"|s| { let long = window("1h", "7d"); let field = "x"; s.avg(field, long) > 1 }"#, "7d1h", stored),
+        (r#"|s| s.baseline("x", "2d", 7) > 1"#, "14d", stored),
+        (r#"|s| s.avg(s.name, "25h") > 1"#, "1d1h", computed),
     ] {
-        assert_eq!(problems(condition), [format!("it looks back {reach}, and samples are kept for 1d")], "{condition}");
+        assert_eq!(problems(condition), [format!("it looks back {reach}, and {limit}")], "{condition}");
     }
 }
 
