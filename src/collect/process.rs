@@ -6,7 +6,7 @@
 //! can be seen, which takes the rights to. `uptime_seconds` is that of the oldest.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -77,8 +77,10 @@ impl Meant {
     fn takes(&self, process: &Found) -> bool {
         match self {
             Meant::Name(name) => {
+                // The system cuts the name off, and may not tell of which file a process of somebody else is.
                 let program = process.exe().and_then(|path| path.file_name());
-                process.name() == name.as_str() || program.is_some_and(|program| program == name.as_str())
+                let called = process.cmd().first().and_then(|called| Path::new(called).file_name());
+                [Some(process.name()), program, called].into_iter().flatten().any(|known| known == name.as_str())
             }
             // Looked at alone.
             Meant::PidFile(_) => true,
@@ -112,7 +114,8 @@ impl Reader {
         };
         let what = only.as_ref().map_or(ProcessesToUpdate::All, |pid| ProcessesToUpdate::Some(pid));
         let kinds = ProcessRefreshKind::nothing().without_tasks().with_memory().with_cpu();
-        let kinds = kinds.with_cmd(UpdateKind::OnlyIfNotSet).with_exe(UpdateKind::OnlyIfNotSet);
+        // A process may go on as another program.
+        let kinds = kinds.with_cmd(UpdateKind::Always).with_exe(UpdateKind::Always);
         system.refresh_processes_specifics(what, true, kinds);
         let looked = Instant::now();
         let is_meant = |process: &&Found| {
@@ -123,9 +126,12 @@ impl Reader {
         for process in system.processes().values().filter(is_meant) {
             let key = (process.pid(), process.start_time());
             let time = process.accumulated_cpu_time();
-            // One that was not there before has used all its time since.
-            let before = self.before.as_ref().and_then(|(_, times)| times.get(&key).copied()).unwrap_or(0);
-            used += time.saturating_sub(before);
+            if let Some((looked_before, times)) = &self.before {
+                // One that began since has used all its time since; what another did before it was meant does not count.
+                let began_since = process.run_time() <= looked.duration_since(*looked_before).as_secs();
+                let before = times.get(&key).copied().unwrap_or(if began_since { 0 } else { time });
+                used += time.saturating_sub(before);
+            }
             times.insert(key, time);
             reading.count += 1;
             reading.rss_bytes += process.memory();
@@ -149,7 +155,7 @@ fn is_alive(process: &Found) -> bool {
 }
 
 /// The number in a pid file.
-fn pid_in(path: &std::path::Path) -> Result<Pid, String> {
+fn pid_in(path: &Path) -> Result<Pid, String> {
     let shown = path.display();
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("failed to read the pid file {shown}: {error}"))?;
@@ -273,6 +279,62 @@ mod tests {
         let seen = look(&mut process).await;
         assert_eq!(number(&seen, "running"), Some(0.0));
         assert!(error(&seen).contains("no process has the number"));
+    }
+
+    /// Looks until something is so, which the system takes a moment for.
+    async fn look_until(process: &mut Process, is_so: impl Fn(&Snapshot) -> bool) -> Snapshot {
+        let looks = async {
+            loop {
+                let snapshot = look(process).await;
+                if is_so(&snapshot) {
+                    break snapshot;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), looks).await.expect("it is so in time")
+    }
+
+    #[tokio::test]
+    async fn one_that_ended_and_that_nobody_asked_about_does_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("worker.pid");
+        let mut child = Command::new("sleep").arg("86717").stdin(Stdio::null()).spawn().unwrap();
+        std::fs::write(&file, child.id().to_string()).unwrap();
+        let mut process = watch(Meant::PidFile(file));
+        assert_eq!(number(&look(&mut process).await, "running"), Some(1.0));
+        child.kill().unwrap();
+        let ended = look_until(&mut process, |seen| number(seen, "running") == Some(0.0)).await;
+        assert_eq!(number(&ended, "count"), Some(0.0));
+        child.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_that_goes_on_as_another_program_is_found_by_what_it_is_now() {
+        let script = "read line; exec sleep 86817";
+        let mut child = Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut process = watch(Meant::Command(Pattern(regex::Regex::new("^sleep 86817$").unwrap())));
+        let before = look(&mut process).await;
+        drop(child.stdin.take());
+        let sleeper = Sleeper(child);
+        let after = look_until(&mut process, |seen| number(seen, "count") == Some(1.0)).await;
+        assert_eq!((number(&before, "count"), number(&after, "running")), (Some(0.0), Some(1.0)));
+        drop(sleeper);
+    }
+
+    #[tokio::test]
+    async fn what_a_process_did_before_it_was_meant_is_not_its_load_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("worker.pid");
+        let sleeper = Sleeper::start("86917");
+        std::fs::write(&file, std::process::id().to_string()).unwrap();
+        // This one has worked for a while.
+        look_until(&mut watch(Meant::PidFile(file.clone())), |seen| number(seen, "uptime_seconds") >= Some(2.0)).await;
+        std::fs::write(&file, sleeper.0.id().to_string()).unwrap();
+        let mut process = watch(Meant::PidFile(file.clone()));
+        look(&mut process).await;
+        std::fs::write(&file, std::process::id().to_string()).unwrap();
+        assert_eq!(number(&look(&mut process).await, "cpu_percent"), Some(0.0));
     }
 
     #[tokio::test]

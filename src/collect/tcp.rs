@@ -62,6 +62,10 @@ impl Tcp {
                 (None, Some(Failure::Unreachable(format!("no connection within {}", duration::format(*timeout)))))
             }
             Ok(Err(error)) => (None, Some(Failure::Unreachable(error.to_string()))),
+            // A port in the range that connections come from can meet itself where nobody listens.
+            Ok(Ok(stream)) if stream.local_addr().is_ok_and(|own| stream.peer_addr().is_ok_and(|peer| own == peer)) => {
+                (None, Some(Failure::Unreachable("connection refused".to_string())))
+            }
             Ok(Ok(_)) => {
                 let took = began.elapsed();
                 let slow = response_time.filter(|limit| took > *limit);

@@ -41,12 +41,12 @@ pub enum Collector {
 }
 
 impl Collector {
-    /// The name that it was given: of those that there can be several of.
-    fn named(&self) -> Option<&Arc<str>> {
+    /// The kind and the name of the subject that it was given: of those that there can be several of.
+    fn subject(&self) -> Option<(&Arc<str>, &Arc<str>)> {
         match self {
-            Collector::Http(http) => Some(&http.name),
-            Collector::Process(process) => Some(&process.settings.name),
-            Collector::Tcp(tcp) => Some(&tcp.settings.name),
+            Collector::Http(http) => Some((&http.kind, &http.name)),
+            Collector::Process(process) => Some((&process.settings.kind, &process.settings.name)),
+            Collector::Tcp(tcp) => Some((&tcp.settings.kind, &tcp.settings.name)),
             Collector::Host(_) | Collector::Push(_) => None,
         }
     }
@@ -134,9 +134,11 @@ pub(super) fn build(
             RawCollector::Tcp(raw) => Collector::Tcp(check.tcp(*raw, every)),
             RawCollector::Push(raw) => Collector::Push(check.push(&raw)),
         };
-        if collectors.iter().any(|other| other.name() == collector.name()) {
-            let problem = match collector.named() {
-                Some(name) => place
+        let subject = collector.subject();
+        let is_taken = |other: &Collector| subject.is_some() && other.subject() == subject;
+        if collectors.iter().any(|other| other.name() == collector.name() || is_taken(other)) {
+            let problem = match subject {
+                Some((_, name)) => place
                     .error(format!("two collectors have the name `{name}`"))
                     .with_hint("the name is the subject's name: give each its own"),
                 None => place.error(format!("there can be only one collector of type `{}`", collector.name())),

@@ -227,8 +227,12 @@ impl Series {
         }
         match self.chunks.front() {
             Some(chunk) => self.give_up(chunk.last, chunk.last),
-            None if self.spent == 0 => self.give_up(*self.times.first()?, Time::from_micros(i64::MAX)),
-            None => None,
+            None => {
+                // So many that their place is used again.
+                let eighth = (self.times.len() / 8).max(1);
+                let last = self.times.get(eighth - 1).filter(|_| self.spent < eighth);
+                last.copied().and_then(|last| self.give_up(last, Time::from_micros(i64::MAX)))
+            }
         }
     }
 

@@ -143,6 +143,19 @@ fn a_port_is_an_address() {
 }
 
 #[test]
+fn what_two_collectors_would_write_at_once_is_refused() {
+    check_problems(
+        "collectors:\n  - { type: http, name: db, url: 'http://db' }\n  - { type: tcp, name: db, address: 'db:1' }\n  - { type: tcp, name: web, kind: process, address: 'db:1' }\n  - { type: process, name: web }\n",
+        &[
+            "3:5: error: two collectors have the name `db` (the name is the subject's name: give each its own)",
+            "5:5: error: two collectors have the name `web` (the name is the subject's name: give each its own)",
+        ],
+    );
+    let apart = "collectors: [{ type: http, name: db, url: 'http://db' }, { type: tcp, name: db, kind: port, address: 'db:1' }]";
+    assert_eq!(parse(apart).unwrap().collectors.len(), 2);
+}
+
+#[test]
 fn how_a_service_is_asked_can_be_said() {
     let plain = http("");
     assert_eq!((plain.method.as_str(), plain.body, plain.ca), ("GET", None, None));

@@ -26,6 +26,24 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
+#[test]
+fn what_makes_room_before_each_sample_takes_no_more() {
+    for n_before in [5, 8, 20, 24, 200] {
+        let mut series = Series::default();
+        (0..n_before).for_each(|n| series.push(at(n), n as f64));
+        let mut most = series.bytes();
+        for n in n_before..n_before + 500 {
+            series.make_room();
+            series.push(at(n), n as f64);
+            if n < n_before + 100 {
+                most = most.max(series.bytes());
+            }
+            assert!(series.bytes() <= most, "{n_before}: {} after {n}, {most} before", series.bytes());
+        }
+        assert_eq!(series.at(at(n_before + 499)), Some((at(n_before + 499), (n_before + 499) as f64)));
+    }
+}
+
 proptest! {
     #[test]
     fn windows_sum_up_what_lies_in_them(changes in prop::collection::vec(change(), 1..200), ends in prop::collection::vec(0_i64..8000, 8)) {
