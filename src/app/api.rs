@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -24,6 +24,7 @@ use super::{past, pause};
 use crate::collect::COLLECTOR_KIND;
 use crate::diagnostic::Severity;
 use crate::engine::{Alert, Books, Engine, Input, RuleView, Standing};
+use crate::exposition::{Family, Names};
 use crate::history::{Batch, World};
 use crate::lab::why;
 use crate::model::{ChannelName, FiringId, NotificationId, Now, Value};
@@ -61,6 +62,8 @@ pub(super) struct Api {
     pub(super) loaded: Arc<AtomicBool>,
     /// Whether alerts are sent.
     pub(super) alerting: Arc<AtomicBool>,
+    /// What fields are called as metrics.
+    pub(super) metric_names: Arc<Mutex<Names>>,
 }
 
 impl Intake for Api {
@@ -107,44 +110,11 @@ impl View for Api {
     }
 
     fn status(&self) -> BoxFuture<'_, Result<StatusDto, Unavailable>> {
-        Box::pin(async move {
-            let seen = self.ask(Seen::of).await?;
-            let totals = self.deliveries.totals();
-            let mut problems = self.file_problems();
-            problems.extend(seen.problems);
-            problems.extend(self.delivery_problems());
-            problems.extend(seen.paused.iter().map(|paused| {
-                let (place, message, hint) = pause::reminder(paused);
-                let mut problem = ProblemDto::of_thing(Severity::Warning, "pause", place, message);
-                problem.hint = Some(hint);
-                problem
-            }));
-            problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
-            Ok(StatusDto {
-                timestamp: self.clock.now().wall(),
-                monitoring_enabled: true,
-                service_status: seen.worst.service_status.map_or("unknown", |status| status.as_str()).to_string(),
-                metrics_port: self.address.port(),
-                alert_enabled: self.alerting.load(Ordering::Relaxed),
-                cpu_usage: seen.worst.cpu_usage,
-                memory_usage: seen.worst.memory_usage,
-                disk_usage: seen.worst.disk_usage,
-                response_time: seen.worst.response_time,
-                rules: seen.rules,
-                channels: self.channel_documents(&seen.books),
-                collectors: self.with_silent_ones(seen.collectors),
-                outbox: OutboxDto {
-                    waiting: totals.waiting,
-                    dead: totals.dead,
-                    oldest_waiting_seconds: totals.oldest_waiting.map(|age| age.as_secs()),
-                    durable: self.store.is_durable() && self.figures.unsaved.get() == 0,
-                },
-                paused: seen.paused,
-                silences: seen.silences,
-                on_call: seen.on_call,
-                problems,
-            })
-        })
+        Box::pin(self.overview())
+    }
+
+    fn metrics(&self) -> BoxFuture<'_, Result<Vec<Family>, Unavailable>> {
+        Box::pin(self.families())
     }
 
     fn rules(&self) -> BoxFuture<'_, Result<Vec<RuleDto>, Unavailable>> {
@@ -288,6 +258,45 @@ impl Api {
     ) -> impl Future<Output = Result<T, Unavailable>> + Send + 'static {
         let engine = self.engine.clone();
         async move { engine.ask(question).await.map_err(|_| Unavailable) }
+    }
+
+    pub(super) async fn overview(&self) -> Result<StatusDto, Unavailable> {
+        let seen = self.ask(Seen::of).await?;
+        let totals = self.deliveries.totals();
+        let mut problems = self.file_problems();
+        problems.extend(seen.problems);
+        problems.extend(self.delivery_problems());
+        problems.extend(seen.paused.iter().map(|paused| {
+            let (place, message, hint) = pause::reminder(paused);
+            let mut problem = ProblemDto::of_thing(Severity::Warning, "pause", place, message);
+            problem.hint = Some(hint);
+            problem
+        }));
+        problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+        Ok(StatusDto {
+            timestamp: self.clock.now().wall(),
+            monitoring_enabled: true,
+            service_status: seen.worst.service_status.map_or("unknown", |status| status.as_str()).to_string(),
+            metrics_port: self.address.port(),
+            alert_enabled: self.alerting.load(Ordering::Relaxed),
+            cpu_usage: seen.worst.cpu_usage,
+            memory_usage: seen.worst.memory_usage,
+            disk_usage: seen.worst.disk_usage,
+            response_time: seen.worst.response_time,
+            rules: seen.rules,
+            channels: self.channel_documents(&seen.books),
+            collectors: self.with_silent_ones(seen.collectors),
+            outbox: OutboxDto {
+                waiting: totals.waiting,
+                dead: totals.dead,
+                oldest_waiting_seconds: totals.oldest_waiting.map(|age| age.as_secs()),
+                durable: self.store.is_durable() && self.figures.unsaved.get() == 0,
+            },
+            paused: seen.paused,
+            silences: seen.silences,
+            on_call: seen.on_call,
+            problems,
+        })
     }
 
     /// Which channels have heard of each firing.

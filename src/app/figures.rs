@@ -1,6 +1,8 @@
 //! What the daemon counts of itself, for `/metrics`, `status` and the rules that watch it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::engine::Effects;
@@ -26,6 +28,9 @@ impl Counter {
     }
 }
 
+/// The bounds of durations of steps, in seconds.
+const BOUNDS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
+
 /// Counters since start, and a few levels.
 #[derive(Debug, Default)]
 pub struct Figures {
@@ -33,6 +38,8 @@ pub struct Figures {
     pub steps: Counter,
     /// Microseconds that all steps took together.
     pub step_micros: Counter,
+    /// Steps by how long they took: those that took longer than the bound before, and at most so long.
+    steps_within: [Counter; BOUNDS.len()],
     /// Microseconds that the longest step took since this was last asked.
     longest_step_micros: AtomicU64,
     /// Snapshots that were taken.
@@ -41,8 +48,8 @@ pub struct Figures {
     pub samples_duplicate: Counter,
     /// Snapshots that were refused.
     pub samples_refused: Counter,
-    /// Events of alerts.
-    pub events: Counter,
+    /// What happened to alerts, and how often.
+    events: Mutex<BTreeMap<&'static str, u64>>,
     /// Notifications that were decided.
     pub notifications: Counter,
     /// Notifications that were held back for good.
@@ -69,9 +76,34 @@ impl Figures {
         self.samples_taken.add(effects.report.taken as u64);
         self.samples_duplicate.add(effects.report.duplicates as u64);
         self.samples_refused.add(effects.report.refused.len() as u64);
-        self.events.add(effects.events.len() as u64);
+        if let Some(place) = BOUNDS.iter().position(|bound| took.as_secs_f64() <= *bound) {
+            self.steps_within[place].add(1);
+        }
+        if !effects.events.is_empty() {
+            let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+            for event in &effects.events {
+                *events.entry(event.kind.as_str()).or_default() += 1;
+            }
+        }
         self.notifications.add(effects.notifications.len() as u64);
         self.suppressed.add(effects.suppressed.len() as u64);
+    }
+
+    /// What happened to alerts since the start, and how often.
+    pub fn events(&self) -> BTreeMap<&'static str, u64> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many steps took at most so long, in seconds, and how long all of them took together.
+    pub(super) fn step_durations(&self) -> (Vec<(f64, f64)>, f64) {
+        // A step that ends meanwhile may be in one of these and not yet in the other.
+        let (mut count, mut buckets) = (0, Vec::with_capacity(BOUNDS.len() + 1));
+        for (bound, steps) in BOUNDS.iter().zip(&self.steps_within) {
+            count += steps.get();
+            buckets.push((*bound, count as f64));
+        }
+        buckets.push((f64::INFINITY, self.steps.get().max(count) as f64));
+        (buckets, self.step_micros.get() as f64 / 1e6)
     }
 
     /// How long the longest step took since this was last asked.

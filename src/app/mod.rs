@@ -26,6 +26,7 @@ mod followers;
 mod housekeeping;
 mod live;
 pub mod logging;
+mod metrics;
 mod older;
 mod on_call;
 mod outbox_api;
@@ -310,6 +311,7 @@ impl App {
         });
 
         let api_layout = layout.clone();
+        let metric_names = Arc::new(Mutex::new(config.metric_names.clone()));
         let reload = Arc::new(Reload {
             project: Arc::new(Mutex::new(Project::new(layout.clone(), problems.clone(), config.clone(), texts))),
             layout,
@@ -327,6 +329,7 @@ impl App {
             figures: figures.clone(),
             loaded: loaded.clone(),
             alerting: alerting.clone(),
+            metric_names: metric_names.clone(),
             changed: changed.clone(),
             access: access.clone(),
             pair,
@@ -361,6 +364,7 @@ impl App {
             serving: edge.token().clone(),
             loaded,
             alerting,
+            metric_names,
         });
         control.start("housekeeping", Policy::Restart, {
             let house = housekeeping::House {

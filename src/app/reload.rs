@@ -26,6 +26,7 @@ use super::project::{Changes, Project};
 use super::tasks::{self, Group};
 use super::watch::Watch;
 use crate::engine::{Engine, Input};
+use crate::exposition::Names;
 use crate::history::Reach;
 use crate::server::Access;
 use crate::store::Reader;
@@ -57,6 +58,8 @@ pub(super) struct Reload {
     pub(super) alerting: Arc<AtomicBool>,
     /// Told when the problems changed.
     pub(super) changed: Arc<Notify>,
+    /// What fields are called as metrics.
+    pub(super) metric_names: Arc<Mutex<Names>>,
     /// Who may ask.
     pub(super) access: Arc<Access>,
     /// The certificate of the listener.
@@ -81,10 +84,12 @@ impl Reload {
     pub(super) async fn look(&self, again: bool) -> anyhow::Result<Option<Instant>> {
         let (project, clock) = (self.project.clone(), self.clock.clone());
         let (access, pair, problems) = (self.access.clone(), self.pair.clone(), self.problems.clone());
+        let metric_names = self.metric_names.clone();
         let changes = tasks::blocking(move || {
             // A panic in a look leaves what the former looks made.
             let mut project = project.lock().unwrap_or_else(PoisonError::into_inner);
             let mut changes = project.look(clock.now().time, Instant::now(), again);
+            metric_names.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&project.config().metric_names);
             access.set_tokens(project.config().tokens.clone());
             let certificate = pair.zip(project.config().tls.as_ref()).and_then(|(pair, tls)| pair.look(tls));
             changes.problems |= problems.replace(Part::Certificate, certificate.into_iter().collect());

@@ -8,6 +8,7 @@ mod blocking;
 mod host;
 mod http;
 mod observation;
+mod own;
 mod pattern;
 mod process;
 mod run;
@@ -17,6 +18,7 @@ mod tcp;
 
 pub use host::HostSettings;
 pub use http::{Expectations, HttpSettings, JsonExpectation, StatusRange};
+pub use own::OwnProcess;
 pub use pattern::Pattern;
 pub(crate) use process::KIND as PROCESS_KIND;
 pub use process::{Meant, ProcessSettings};

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::access::{self, RawTls, RawToken};
 use super::collectors::{self, Collector, Host, Push, RawCollector};
+use super::metrics::RawMetrics;
 use super::on_call::{self, NamedRotation, RawRotation};
 use super::settings::{RawDefaults, RawHistory, RawParam, RawRetry};
 use super::{
@@ -18,14 +19,12 @@ use super::{
 };
 use crate::access::Tokens;
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::exposition::Names;
 use crate::model::ChannelName;
 use crate::model::wire::WireLimits;
 use crate::routing::{Active, Equal, Grouping, Inhibition, Matchers, Route, Routing, Step};
 use crate::rules::loader::Kept;
 use crate::rules::{self, Params};
-
-/// Keys of DESIGN that this version does not have.
-const LATER: &[&str] = &["metrics"];
 
 /// The settings of a project folder. [`Config::parse`] of an empty text is what a missing larum.yaml means.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +74,8 @@ pub struct Config {
     fallback_place: Option<Place>,
     /// Names under which the server may be asked, beside addresses and `localhost`.
     pub allowed_hosts: Vec<String>,
+    /// What fields are called as metrics.
+    pub metric_names: Names,
 }
 
 /// A route, with the places at which it names channels.
@@ -111,6 +112,7 @@ struct Raw {
     retry: RawRetry,
     fallback: Option<Spanned<String>>,
     allowed_hosts: Vec<Spanned<String>>,
+    metrics: RawMetrics,
 }
 
 impl Default for Raw {
@@ -137,6 +139,7 @@ impl Default for Raw {
             retry: RawRetry::default(),
             fallback: None,
             allowed_hosts: Vec::new(),
+            metrics: RawMetrics::default(),
         }
     }
 }
@@ -187,7 +190,7 @@ impl Config {
         text: &str,
         surroundings: &dyn Surroundings,
     ) -> Result<Config, Vec<Diagnostic>> {
-        let document = Document::parse(file, text, surroundings)?.knowing_later(LATER);
+        let document = Document::parse(file, text, surroundings)?;
         let (raw, mut problems) = document.read_part::<Raw>(&[]);
         let config = raw.map(|raw| Check { document: &document, problems: &mut problems }.config(raw));
         problems.sort_by_key(|problem| (problem.line, problem.column));
@@ -367,6 +370,7 @@ impl Check<'_> {
             fallback_place: raw.fallback.as_ref().map(|fallback| self.document.place(fallback)),
             fallback: raw.fallback.map(|fallback| ChannelName::from(fallback.value)),
             allowed_hosts: self.hosts(raw.allowed_hosts),
+            metric_names: raw.metrics.names(self.document, self.problems),
         }
     }
 

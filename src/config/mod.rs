@@ -7,6 +7,7 @@ mod access;
 pub mod collectors;
 mod cover;
 mod larum;
+mod metrics;
 mod on_call;
 pub mod project;
 mod scalar;

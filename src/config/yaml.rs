@@ -134,7 +134,6 @@ pub struct Document {
     file: Arc<str>,
     text: Arc<str>,
     tree: Tree,
-    later: &'static [&'static str],
 }
 
 impl Document {
@@ -155,16 +154,9 @@ impl Document {
         // A byte order mark is no part of the text, and would shift the first column.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match tree::build(text, surroundings) {
-            Ok(tree) => Ok(Document { file, text: text.into(), tree, later: &[] }),
+            Ok(tree) => Ok(Document { file, text: text.into(), tree }),
             Err(error) => Err(vec![syntax_problem(file, text, &error)]),
         }
-    }
-
-    /// Keys that a later version knows: an unknown key among them says so.
-    #[must_use]
-    pub fn knowing_later(mut self, keys: &'static [&'static str]) -> Document {
-        self.later = keys;
-        self
     }
 
     /// The text at a key of the root mapping, as for `type`, by which the type of the rest is chosen.
@@ -206,7 +198,7 @@ impl Document {
 
     /// Reads what can be read: values with problems are left out, so that the rest can be checked too.
     pub fn read_part<T: DeserializeOwned>(&self, ignored: &[&str]) -> (Option<T>, Vec<Diagnostic>) {
-        let notes = Notes { problems: Default::default(), later: self.later, ignored };
+        let notes = Notes { problems: Default::default(), ignored };
         let value = loop {
             let reader = Reader { node: &self.tree.root, notes: &notes, tag: None, is_root: true };
             let fault = match T::deserialize(reader) {

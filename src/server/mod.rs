@@ -14,6 +14,7 @@ mod error;
 mod follow;
 mod guard;
 mod listen;
+mod metrics;
 mod operate;
 mod outbox;
 mod overview;

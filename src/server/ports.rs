@@ -12,6 +12,7 @@ use super::api::{
     AcknowledgedDto, AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, ForgottenDto,
     OperatedDto, PauseDto, RuleDto, SilenceDto, SilenceMadeDto, StatusDto, SubjectDto, WhyDto,
 };
+use crate::exposition::Family;
 use crate::history::{Batch, Refusal};
 use crate::model::{FiringId, Level, Now, Time};
 use crate::routing::{Plan, SilenceState};
@@ -71,6 +72,8 @@ pub trait View: Send + Sync + 'static {
     fn readiness(&self) -> Readiness;
     /// The overview.
     fn status(&self) -> BoxFuture<'_, Result<StatusDto, Unavailable>>;
+    /// All figures, for `/metrics`.
+    fn metrics(&self) -> BoxFuture<'_, Result<Vec<Family>, Unavailable>>;
     /// All rules, in the order of their names.
     fn rules(&self) -> BoxFuture<'_, Result<Vec<RuleDto>, Unavailable>>;
     /// All alerts that are not inactive, by rule and subject.

@@ -6,7 +6,7 @@ use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::access::Scope;
 
-use super::{Shared, ack, alerts, audit, follow, outbox, pause, push, read, silences, why};
+use super::{Shared, ack, alerts, audit, follow, metrics, outbox, pause, push, read, silences, why};
 
 /// One route.
 #[derive(Clone, Copy)]
@@ -34,6 +34,7 @@ const READ: Option<Scope> = Some(Scope::Read);
 pub(super) const ROUTES: &[Route] = &[
     asks("/healthz", None, || get(read::healthz)),
     asks("/readyz", None, || get(read::readyz)),
+    asks("/metrics", READ, || get(metrics::metrics)),
     asks("/api/v1/snapshots", READ, || get(follow::snapshots)),
     does("/api/v1/snapshots", Scope::Push, || post(push::snapshots)),
     asks("/api/v1/status", READ, || get(read::status)),
@@ -94,5 +95,5 @@ pub(super) fn summary() -> String {
             names.push(name);
         }
     }
-    format!("/healthz, /readyz and /api/v1/{{{}}}", names.join(","))
+    format!("/healthz, /readyz, /metrics and /api/v1/{{{}}}", names.join(","))
 }

@@ -94,6 +94,10 @@ impl View for Daemon {
     fn readiness(&self) -> Readiness {
         Readiness { missing: self.missing.clone() }
     }
+    fn metrics(&self) -> BoxFuture<'_, Result<Vec<crate::exposition::Family>, Unavailable>> {
+        use crate::exposition::{Family, Sort};
+        self.answer(vec![Family::single("larum_rules", Sort::Gauge, "Rules.", 3.0)])
+    }
     fn status(&self) -> BoxFuture<'_, Result<StatusDto, Unavailable>> {
         self.answer(StatusDto {
             timestamp: Time::from_micros(1_800_000_000_000_000),
@@ -598,9 +602,36 @@ async fn an_engine_that_does_not_answer_and_a_handler_that_panics_are_errors_in_
 }
 
 #[tokio::test]
+async fn metrics_are_given_in_the_format_that_is_asked_for() {
+    for (accept, content_type, expected) in [
+        (
+            "*/*",
+            "text/plain; version=0.0.4; charset=utf-8",
+            "# HELP larum_rules Rules.\n# TYPE larum_rules gauge\nlarum_rules 3\n",
+        ),
+        (
+            "application/openmetrics-text; version=1.0.0",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "# HELP larum_rules Rules.\n# TYPE larum_rules gauge\nlarum_rules 3\n# EOF\n",
+        ),
+    ] {
+        let daemon = Arc::new(Daemon::default());
+        let router = router(settings(), Arc::new(Engine::default()), daemon.clone(), daemon);
+        let request = Request::get("/metrics").header("host", "localhost:8001").header("accept", accept);
+        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["content-type"]),
+            (200, &axum::http::HeaderValue::from_static(content_type))
+        );
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(std::str::from_utf8(&body).unwrap(), expected);
+    }
+}
+
+#[tokio::test]
 async fn unknown_paths_and_methods_are_errors_in_json() {
-    let (status, json) = get_with(Daemon::default(), "/metrics").await;
-    assert_error(status, &json, 404, "there is no /metrics");
+    let (status, json) = get_with(Daemon::default(), "/metric").await;
+    assert_error(status, &json, 404, "there is no /metric");
     let daemon = Arc::new(Daemon::default());
     let router = router(settings(), Arc::new(Engine::default()), daemon.clone(), daemon);
     let request = Request::delete("/api/v1/snapshots").header("host", "localhost:8001");

@@ -10,6 +10,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("model", &["diagnostic"]),
     ("history", &["model"]),
     ("access", &["model"]),
+    ("exposition", &[]),
     ("alert", &["model"]),
     ("routing", &["model", "diagnostic"]),
     ("rules", &["model", "history", "diagnostic"]),
@@ -19,8 +20,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("store", &["model", "history", "engine", "outbox"]),
     ("collect", &["model", "history", "diagnostic"]),
     // Silences come in as plans, and go out as documents.
-    ("server", &["model", "history", "diagnostic", "access", "routing"]),
-    ("config", &["model", "diagnostic", "history", "rules", "routing", "collect", "channels", "access"]),
+    ("server", &["model", "history", "diagnostic", "access", "routing", "exposition"]),
+    ("config", &["model", "diagnostic", "history", "rules", "routing", "collect", "channels", "access", "exposition"]),
     // What the outbox decides is pure, and decides in the lab too. Of the server the lab knows its documents alone: it
     // explains in the words of the daemon, and commands read both.
     (
@@ -48,7 +49,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 /// What pure code does not name.
 const IMPURE: &[&str] =
     &["std::fs", "std::net", "std::process", "std::env", "std::thread", "tokio", "Instant::now", "SystemTime"];
-const PURE: &[&str] = &["access", "model", "history", "alert", "routing", "rules", "engine"];
+const PURE: &[&str] = &["access", "exposition", "model", "history", "alert", "routing", "rules", "engine"];
 /// Pure files of modules that also do something else: what the outbox decides.
 const PURE_FILES: &[&str] = &["outbox/decide", "outbox/lane", "outbox/queue", "outbox/summary", "outbox/window"];
 

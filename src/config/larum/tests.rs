@@ -231,10 +231,26 @@ fn what_memory_looks_back_to_is_on_the_disk() {
 }
 
 #[test]
-fn keys_that_come_later_are_refused_and_say_so() {
+fn fields_can_be_called_otherwise_as_metrics() {
+    let mut expected = crate::exposition::Names::default();
+    expected.rename("bot.messages_total", "wecom_messages_total").unwrap();
+    expected.rename("host.cpu_percent", "cpu").unwrap();
+    let config =
+        parse("metrics: { names: { bot.messages_total: wecom_messages_total, host.cpu_percent: cpu } }").unwrap();
+    assert_eq!(config.metric_names, expected);
+    let hint = "write the kind, the field and the name: `host.load_1m: node_load1`";
     check_problems(
-        "metrics: {}\nroutes:\n  - { to: [a] }\n",
-        &["1:1: error: unknown key `metrics` (this version of larum does not have it)"],
+        "metrics:\n  names:\n    load: x\n    host.load: 1x\n    host.up: larum_up\n  name: {}\n",
+        &[
+            &format!("3:11: error: `load` cannot be the metric `x`: it says no field of a kind ({hint})"),
+            &format!(
+                "4:16: error: `host.load` cannot be the metric `1x`: the name of a metric has letters, digits and `_`, and no digit first ({hint})"
+            ),
+            &format!(
+                "5:14: error: `host.up` cannot be the metric `larum_up`: names that begin with `larum_` are larum's own ({hint})"
+            ),
+            "6:3: error: unknown key `name` (did you mean `names`?)",
+        ],
     );
 }
 

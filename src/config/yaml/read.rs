@@ -136,8 +136,6 @@ impl de::Error for Fault {
 /// What is noted while a document is read.
 pub(super) struct Notes<'a> {
     pub(super) problems: RefCell<Vec<Problem>>,
-    /// Keys of which it is said that this version does not know them.
-    pub(super) later: &'a [&'a str],
     /// Keys of the root that somebody else reads.
     pub(super) ignored: &'a [&'a str],
 }
@@ -145,14 +143,10 @@ pub(super) struct Notes<'a> {
 impl Notes<'_> {
     fn unknown_key(&self, entry: &Entry, known: &[&str]) {
         entry.value.dropped.set(true);
-        let hint = if self.later.contains(&entry.key.as_str()) {
-            "this version of larum does not have it".to_string()
-        } else {
-            did_you_mean(&entry.key, known.iter().copied()).unwrap_or_else(|| match known {
-                [] => "no keys are known here".to_string(),
-                known => format!("the keys here are {}", known.join(", ")),
-            })
-        };
+        let hint = did_you_mean(&entry.key, known.iter().copied()).unwrap_or_else(|| match known {
+            [] => "no keys are known here".to_string(),
+            known => format!("the keys here are {}", known.join(", ")),
+        });
         let message = format!("unknown key `{}`", entry.key);
         self.problems.borrow_mut().push(Problem { id: entry.key_id, message, hint: Some(hint) });
     }

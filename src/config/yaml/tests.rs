@@ -121,15 +121,6 @@ fn a_key_that_stands_twice_is_refused() {
 }
 
 #[test]
-fn keys_of_a_later_version_say_so() {
-    let document = Document::parse("x.yaml", "escalate: 1", &Fixed::default()).unwrap().knowing_later(&["escalate"]);
-    assert_eq!(
-        document.read::<Sample>().unwrap_err()[0].to_string(),
-        "x.yaml:1:1: error: unknown key `escalate` (this version of larum does not have it)"
-    );
-}
-
-#[test]
 fn what_is_no_yaml_has_its_place() {
     check_problems(
         "name: @x\n",
