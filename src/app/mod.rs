@@ -16,6 +16,7 @@ mod channel_files;
 mod clock;
 mod collectors;
 mod committer;
+mod dashboard;
 mod delivery;
 mod dry_run;
 mod effects_log;
@@ -23,6 +24,7 @@ mod engine_thread;
 mod figures;
 mod folder;
 mod followers;
+mod happenings;
 mod housekeeping;
 mod live;
 pub mod logging;
@@ -39,6 +41,7 @@ mod reload;
 mod resume;
 mod run;
 mod signals;
+mod stored;
 mod tasks;
 mod together;
 mod watch;
@@ -272,11 +275,14 @@ impl App {
             Deliveries::new(engine.clone(), writer.clone(), clock.clone(), reader.clone(), context);
         deliveries.resume()?;
 
+        let happenings = Arc::new(happenings::Happenings::default());
         let after = {
             let (deliveries, mut log) = (deliveries.clone(), EffectsLog::default());
+            let happenings = happenings.clone();
             move |effects: &Arc<Effects>| {
                 log.log(effects);
                 deliveries.take(effects);
+                happenings.step(effects);
             }
         };
         let thread = |what| move |source| Error::System { what, source };
@@ -330,6 +336,7 @@ impl App {
             loaded: loaded.clone(),
             alerting: alerting.clone(),
             metric_names: metric_names.clone(),
+            happenings: happenings.clone(),
             changed: changed.clone(),
             access: access.clone(),
             pair,
@@ -361,6 +368,7 @@ impl App {
             collectors,
             deliveries: deliveries.clone(),
             followers,
+            happenings: happenings.clone(),
             serving: edge.token().clone(),
             loaded,
             alerting,

@@ -7,11 +7,11 @@ mod backup;
 mod channels;
 mod check;
 mod completions;
-mod csv;
 mod daemon;
 mod definitions;
 mod dry_run;
 mod error;
+mod export;
 mod init;
 mod man;
 mod origin;
@@ -165,6 +165,10 @@ enum Command {
     ///
     /// Asks a running daemon. Every write over HTTP and by these commands is written down, denied ones too.
     Audit(audit::AuditArgs),
+    /// Write what is stored for other programs: snapshots, or alerts that fired
+    ///
+    /// Reads the data folder, whether the daemon runs or not. A week is never in memory.
+    Export(export::ExportArgs),
     /// Make a token for somebody who asks the daemon
     Token(token::TokenArgs),
     /// Copy the data to a file, while the daemon runs on
@@ -204,6 +208,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
         Command::Resume(args) => pause::resume(&args, &project, ui),
         Command::Forget(args) => pause::forget(&args, &project, ui),
         Command::Audit(args) => audit::run(&args, &project, ui),
+        Command::Export(args) => export::run(&args, &project, ui),
         Command::Token(args) => token::run(&args, ui),
         Command::Silence(args) => silence::run(&args, &project, ui),
         Command::Ack(args) => ack::run(&args, &project, ui),

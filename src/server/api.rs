@@ -2,6 +2,8 @@
 //! All times are the wall clock's, as RFC 3339 text.
 
 mod alerts;
+mod dashboard;
+mod history;
 mod on_call;
 mod why;
 
@@ -11,6 +13,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use alerts::{AlertEventDto, AlertHistoryDto, AlertNotificationDto, AlertPageDto, SuppressedDto, TransitionDto};
+pub use dashboard::{DashboardDto, DashboardSubjectDto, KindDto};
+pub use history::HistoryDto;
 pub use on_call::{AckDto, AcknowledgedDto, ForgottenDto, MutedDto, NextStepDto, PauseDto, SilenceDto, SilenceMadeDto};
 pub use why::{
     WhyAskedDto, WhyAtLevelDto, WhyAttentionDto, WhyChannelDto, WhyCountsDto, WhyDeliveryDto, WhyDistanceDto, WhyDto,

@@ -10,9 +10,13 @@ mod ack;
 mod alerts;
 pub mod api;
 mod audit;
+mod dashboard;
 mod error;
+mod events;
+mod export;
 mod follow;
 mod guard;
+mod history;
 mod listen;
 mod metrics;
 mod operate;
@@ -31,9 +35,9 @@ pub use guard::AllowedHosts;
 pub use listen::{Certificate, Listener, serve};
 pub use overview::{Overview, overview};
 pub use ports::{
-    Acknowledgement, AuditEntry, AuditQuery, Cursor, FiringQuery, Followed, Found, Intake, Named, NoCursor,
-    OperateError, Operator, OutboxQuery, PastError, PauseAsked, PushError, PushReceipt, Readiness, SilenceQuery,
-    TooManyFollowers, Unavailable, View, WhyError, WhyQuery,
+    Acknowledgement, AuditEntry, AuditQuery, Cursor, DashboardQuery, Exported, FiringQuery, Followed, Found, Happening,
+    HistoryError, HistoryQuery, Intake, Named, NoCursor, OperateError, Operator, OutboxQuery, PastError, PauseAsked,
+    PushError, PushReceipt, Readiness, SAMPLED, SilenceQuery, TooManyFollowers, Unavailable, View, WhyError, WhyQuery,
 };
 
 use std::any::Any;

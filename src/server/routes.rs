@@ -6,7 +6,10 @@ use axum::routing::{MethodRouter, delete, get, post};
 
 use crate::access::Scope;
 
-use super::{Shared, ack, alerts, audit, follow, metrics, outbox, pause, push, read, silences, why};
+use super::{
+    Shared, ack, alerts, audit, dashboard, events, export, follow, history, metrics, outbox, pause, push, read,
+    silences, why,
+};
 
 /// One route.
 #[derive(Clone, Copy)]
@@ -58,6 +61,11 @@ pub(super) const ROUTES: &[Route] = &[
     does("/api/v1/forget", Scope::Write, || post(pause::forget)),
     asks("/api/v1/audit", READ, || get(audit::list)),
     asks("/api/v1/subjects", READ, || get(read::subjects)),
+    asks("/api/v1/dashboard", READ, || get(dashboard::dashboard)),
+    asks("/api/v1/events", READ, || get(events::events)),
+    asks("/api/v1/history", READ, || get(history::history)),
+    asks("/api/v1/export/metrics", READ, || get(export::metrics)),
+    asks("/api/v1/export/alerts", READ, || get(export::alerts)),
     asks("/api/v1/channels", READ, || get(read::channels)),
     asks("/api/v1/why", READ, || get(why::why)),
     asks("/api/v1/outbox", READ, || get(outbox::list)),

@@ -45,6 +45,7 @@ fn server(settings: Settings) -> (Router, Arc<Mutex<Vec<String>>>) {
 fn path(route: &Route) -> String {
     let query = match route.path {
         "/api/v1/why" => "?rule=known",
+        "/api/v1/history" => "?kind=service&name=shop&field=rate",
         "/api/v1/snapshots" if (route.method)() == Method::GET => "?follow=true",
         _ => "",
     };
