@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
@@ -36,8 +37,8 @@ use crate::rules::check_unknown_fields;
 use crate::rules::{Rule, Scope};
 use crate::server::api::{
     AlertDto, AlertPageDto, AttemptCountsDto, ChannelDto, CollectorDto, DashboardDto, DeliveryDetailDto, DeliveryDto,
-    HistoryDto, OnCallDto, OutboxDto, PauseDto, ProblemDto, RuleDto, RulesSummaryDto, SilenceDto, StatusDto,
-    SubjectDto, WhyDto,
+    HistoryDto, OnCallDto, OutboxDto, PauseDto, ProblemDto, RuleDto, RuleSourceDto, RulesSummaryDto, SilenceDto,
+    StatusDto, SubjectDto, WhyDto,
 };
 use crate::server::{
     AuditEntry, AuditQuery, DashboardQuery, Exported, FiringQuery, Followed, Found, Happening, HistoryError,
@@ -63,6 +64,8 @@ pub(super) struct Api {
     pub(super) deliveries: Arc<Deliveries>,
     pub(super) followers: Arc<Followers>,
     pub(super) happenings: Arc<Happenings>,
+    /// One replay at a time.
+    pub(super) trying: Semaphore,
     /// Cancelled when requests are to end.
     pub(super) serving: CancellationToken,
     /// The first look at the files is over, and what it found is in force.
@@ -209,6 +212,10 @@ impl View for Api {
 
     fn events(&self) -> Result<BoxStream<'static, Happening>, TooManyFollowers> {
         self.happenings.watch(self.serving.clone())
+    }
+
+    fn rule_source(&self, rule: String) -> BoxFuture<'_, Result<Option<RuleSourceDto>, Unavailable>> {
+        Box::pin(self.source_of(rule))
     }
 
     fn history(&self, asked: HistoryQuery) -> BoxFuture<'_, Result<HistoryDto, HistoryError>> {

@@ -19,8 +19,8 @@ const ALERTS: usize = 1000;
 const TELLING: [&str; 8] = [
     "cpu_percent",
     "used_percent",
-    "response_time_seconds",
     "error_rate",
+    "response_time_seconds",
     "memory_used_percent",
     "rx_bytes_per_second",
     "duration_seconds",

@@ -13,6 +13,7 @@
 mod access;
 mod api;
 mod channel_files;
+mod child;
 mod clock;
 mod collectors;
 mod committer;
@@ -44,6 +45,7 @@ mod signals;
 mod stored;
 mod tasks;
 mod together;
+mod trial;
 mod watch;
 mod why;
 
@@ -369,6 +371,7 @@ impl App {
             deliveries: deliveries.clone(),
             followers,
             happenings: happenings.clone(),
+            trying: tokio::sync::Semaphore::new(1),
             serving: edge.token().clone(),
             loaded,
             alerting,

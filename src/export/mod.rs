@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn written(filter: MetricFilter, format: Format) -> String {
-        let bytes: Vec<u8> = metrics(store(), filter, format).unwrap().map(Result::unwrap).flatten().collect();
+        let bytes: Vec<u8> = metrics(store(), filter, format).unwrap().flat_map(Result::unwrap).collect();
         String::from_utf8(bytes).unwrap()
     }
 

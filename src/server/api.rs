@@ -4,6 +4,7 @@
 mod alerts;
 mod dashboard;
 mod history;
+mod lab;
 mod on_call;
 mod why;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use alerts::{AlertEventDto, AlertHistoryDto, AlertNotificationDto, AlertPageDto, SuppressedDto, TransitionDto};
 pub use dashboard::{DashboardDto, DashboardSubjectDto, KindDto};
 pub use history::HistoryDto;
+pub use lab::{ReplayDto, RuleSourceDto};
 pub use on_call::{AckDto, AcknowledgedDto, ForgottenDto, MutedDto, NextStepDto, PauseDto, SilenceDto, SilenceMadeDto};
 pub use why::{
     WhyAskedDto, WhyAtLevelDto, WhyAttentionDto, WhyChannelDto, WhyCountsDto, WhyDeliveryDto, WhyDistanceDto, WhyDto,

@@ -17,6 +17,7 @@ mod export;
 mod follow;
 mod guard;
 mod history;
+mod lab;
 mod listen;
 mod metrics;
 mod operate;
@@ -28,6 +29,7 @@ mod push;
 mod read;
 mod routes;
 mod silences;
+mod web;
 mod why;
 
 pub use access::{Access, Caller};
@@ -37,7 +39,8 @@ pub use overview::{Overview, overview};
 pub use ports::{
     Acknowledgement, AuditEntry, AuditQuery, Cursor, DashboardQuery, Exported, FiringQuery, Followed, Found, Happening,
     HistoryError, HistoryQuery, Intake, Named, NoCursor, OperateError, Operator, OutboxQuery, PastError, PauseAsked,
-    PushError, PushReceipt, Readiness, SAMPLED, SilenceQuery, TooManyFollowers, Unavailable, View, WhyError, WhyQuery,
+    PushError, PushReceipt, Readiness, ReplayAsked, SAMPLED, SilenceQuery, TooManyFollowers, Unavailable, View,
+    WhyError, WhyQuery,
 };
 
 use std::any::Any;
@@ -118,7 +121,7 @@ pub fn router(settings: Settings, intake: Arc<dyn Intake>, view: Arc<dyn View>, 
         .layer(middleware::from_fn_with_state(shared.clone(), limit_time))
         .layer(middleware::from_fn_with_state(shared.clone(), guard::check))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
         .with_state(shared)
 }

@@ -12,8 +12,8 @@ use futures_util::stream::BoxStream;
 
 use super::api::{
     AcknowledgedDto, AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DashboardDto, DeliveryDetailDto, DeliveryDto,
-    ForgottenDto, HistoryDto, OperatedDto, PauseDto, RuleDto, SilenceDto, SilenceMadeDto, StatusDto, SubjectDto,
-    WhyDto,
+    ForgottenDto, HistoryDto, OperatedDto, PauseDto, ReplayDto, RuleDto, RuleSourceDto, SilenceDto, SilenceMadeDto,
+    StatusDto, SubjectDto, WhyDto,
 };
 use crate::export::{AlertFilter, Format, MetricFilter};
 use crate::exposition::Family;
@@ -112,6 +112,8 @@ pub trait View: Send + Sync + 'static {
     /// # Errors
     /// Where too many watch already.
     fn events(&self) -> Result<BoxStream<'static, Happening>, TooManyFollowers>;
+    /// The text of the file that registered a rule; `None` where there is no such rule.
+    fn rule_source(&self, rule: String) -> BoxFuture<'_, Result<Option<RuleSourceDto>, Unavailable>>;
     /// The samples of one field.
     fn history(&self, asked: HistoryQuery) -> BoxFuture<'_, Result<HistoryDto, HistoryError>>;
     /// What is stored, as bytes of a document, a piece at a time.
@@ -304,6 +306,18 @@ pub trait Operator: Send + Sync + 'static {
     /// Where one is not paused; then nothing is changed.
     fn resume(&self, asked: PauseAsked) -> BoxFuture<'_, Result<Vec<PauseDto>, OperateError>>;
 
+    /// Runs the rules over what is stored, as they are saved and with one file edited.
+    ///
+    /// # Errors
+    /// Where another one runs, the file is none of rules, or it takes too long.
+    fn replay(&self, asked: ReplayAsked) -> BoxFuture<'_, Result<ReplayDto, OperateError>>;
+
+    /// Sends a sample notification to a channel. Gives what is said of it.
+    ///
+    /// # Errors
+    /// Where there is no such channel, or it did not take the sample.
+    fn test_channel(&self, channel: String) -> BoxFuture<'_, Result<String, OperateError>>;
+
     /// Forgets a subject, and closes its alerts as vanished.
     ///
     /// # Errors
@@ -315,6 +329,17 @@ pub trait Operator: Send + Sync + 'static {
     /// # Errors
     /// Where nothing that fires is meant.
     fn acknowledge(&self, asked: Acknowledgement) -> BoxFuture<'_, Result<AcknowledgedDto, OperateError>>;
+}
+
+/// An edited file of rules that is to be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayAsked {
+    /// Its path in the project folder.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// How far back.
+    pub length: Duration,
 }
 
 /// Which firings somebody acknowledges. All conditions that are given must hold.

@@ -7,8 +7,8 @@ use axum::routing::{MethodRouter, delete, get, post};
 use crate::access::Scope;
 
 use super::{
-    Shared, ack, alerts, audit, dashboard, events, export, follow, history, metrics, outbox, pause, push, read,
-    silences, why,
+    Shared, ack, alerts, audit, dashboard, events, export, follow, history, lab, metrics, outbox, pause, push, read,
+    silences, web, why,
 };
 
 /// One route.
@@ -35,6 +35,8 @@ const READ: Option<Scope> = Some(Scope::Read);
 
 /// All of them.
 pub(super) const ROUTES: &[Route] = &[
+    asks("/", None, || get(web::index)),
+    asks("/assets/{*path}", None, || get(web::asset)),
     asks("/healthz", None, || get(read::healthz)),
     asks("/readyz", None, || get(read::readyz)),
     asks("/metrics", READ, || get(metrics::metrics)),
@@ -42,6 +44,8 @@ pub(super) const ROUTES: &[Route] = &[
     does("/api/v1/snapshots", Scope::Push, || post(push::snapshots)),
     asks("/api/v1/status", READ, || get(read::status)),
     asks("/api/v1/rules", READ, || get(read::rules)),
+    asks("/api/v1/rules/{name}/source", READ, || get(lab::source)),
+    does("/api/v1/replay", Scope::Write, || post(lab::replay)),
     asks("/api/v1/alerts", READ, || get(alerts::list)),
     asks("/api/v1/alerts/{id}", READ, || get(alerts::one)),
     does("/api/v1/alerts/{id}/ack", Scope::Write, || post(ack::one)),
@@ -67,6 +71,7 @@ pub(super) const ROUTES: &[Route] = &[
     asks("/api/v1/export/metrics", READ, || get(export::metrics)),
     asks("/api/v1/export/alerts", READ, || get(export::alerts)),
     asks("/api/v1/channels", READ, || get(read::channels)),
+    does("/api/v1/channels/{name}/test", Scope::Write, || post(lab::test_channel)),
     asks("/api/v1/why", READ, || get(why::why)),
     asks("/api/v1/outbox", READ, || get(outbox::list)),
     asks("/api/v1/outbox/{id}", READ, || get(outbox::show)),

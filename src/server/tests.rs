@@ -112,6 +112,10 @@ impl View for Daemon {
         let happened = Happening { event: "alert", data: "{}".into() };
         Ok(Box::pin(futures_util::stream::iter([happened])))
     }
+    fn rule_source(&self, rule: String) -> BoxFuture<'_, Result<Option<super::api::RuleSourceDto>, Unavailable>> {
+        let source = super::api::RuleSourceDto { file: "rules/a.rhai".into(), line: 1, text: rule };
+        self.answer(Some(source))
+    }
     fn history(&self, asked: HistoryQuery) -> BoxFuture<'_, Result<super::api::HistoryDto, HistoryError>> {
         let known = asked.name == "shop";
         let step_seconds = asked.step.unwrap_or_default().as_secs_f64();
@@ -308,6 +312,13 @@ impl View for Daemon {
 }
 
 impl Operator for Daemon {
+    fn replay(&self, asked: ReplayAsked) -> BoxFuture<'_, Result<super::api::ReplayDto, OperateError>> {
+        let events = vec![json!({ "file": asked.file, "text": asked.text, "seconds": asked.length.as_secs() })];
+        Box::pin(async move { Ok(super::api::ReplayDto { events, ..Default::default() }) })
+    }
+    fn test_channel(&self, channel: String) -> BoxFuture<'_, Result<String, OperateError>> {
+        Box::pin(async move { Ok(format!("`{channel}` took it")) })
+    }
     fn retry_delivery(&self, id: &str) -> BoxFuture<'_, Result<OperatedDto, OperateError>> {
         let answer = match id {
             "n1" => Ok(OperatedDto { id: id.into(), result: "waiting".into() }),
@@ -662,6 +673,27 @@ async fn metrics_are_given_in_the_format_that_is_asked_for() {
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         assert_eq!(std::str::from_utf8(&body).unwrap(), expected);
     }
+}
+
+#[tokio::test]
+async fn a_rule_is_tried_with_its_file_and_how_far_back() {
+    let daemon = Arc::new(Daemon::default());
+    let router = router(settings(), Arc::new(Engine::default()), daemon.clone(), daemon);
+    for (body, status, said) in [
+        (json!({ "file": "rules/a.rhai", "text": "x", "from": "2h" }), 200, "7200"),
+        (json!({ "file": "rules/a.rhai", "text": "x" }), 200, "86400"),
+        (json!({ "file": "rules/a.rhai" }), 400, "missing field `text`"),
+        (json!({ "file": "rules/a.rhai", "text": "x", "from": "90d" }), 400, "at most 31d"),
+    ] {
+        let request = post().uri("/api/v1/replay").body(Body::from(body.to_string())).unwrap();
+        let (answered, json, _) = send(router.clone(), request).await;
+        assert!(answered == status && json.to_string().contains(said), "{answered} {json}");
+    }
+    let long = json!({ "file": "rules/a.rhai", "text": "x".repeat(2 << 20) }).to_string();
+    let (status, _, _) = send(router.clone(), post().uri("/api/v1/replay").body(Body::from(long)).unwrap()).await;
+    assert_eq!(status, 413);
+    let request = post().uri("/api/v1/channels/ops/test").body(Body::from("{}")).unwrap();
+    assert_eq!(send(router, request).await.1, json!({ "said": "`ops` took it" }));
 }
 
 #[tokio::test]
