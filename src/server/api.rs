@@ -2,6 +2,7 @@
 //! All times are the wall clock's, as RFC 3339 text.
 
 mod alerts;
+mod lists;
 mod on_call;
 mod why;
 
@@ -9,8 +10,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use alerts::{AlertEventDto, AlertHistoryDto, AlertNotificationDto, AlertPageDto, SuppressedDto, TransitionDto};
+pub use lists::{AuditDto, ChannelsDto, DeliveriesDto, HealthDto, PausedDto, RulesDto, SilencesDto, SubjectsDto};
 pub use on_call::{AckDto, AcknowledgedDto, ForgottenDto, MutedDto, NextStepDto, PauseDto, SilenceDto, SilenceMadeDto};
 pub use why::{
     WhyAskedDto, WhyAtLevelDto, WhyAttentionDto, WhyChannelDto, WhyCountsDto, WhyDeliveryDto, WhyDistanceDto, WhyDto,
@@ -20,10 +23,10 @@ pub use why::{
 };
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{CloseReason, Labels, Level, Time, Value};
+use crate::model::{CloseReason, Labels, Level, Time, Value as FieldValue};
 
 /// The overview: `GET /api/v1/status`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct StatusDto {
     /// When this was true.
     pub timestamp: Time,
@@ -62,7 +65,7 @@ pub struct StatusDto {
 }
 
 /// Who is on call in a rotation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OnCallDto {
     /// The channels now.
     pub now: Vec<String>,
@@ -73,7 +76,7 @@ pub struct OnCallDto {
 }
 
 /// Rules, counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RulesSummaryDto {
     /// Rules in force.
     pub total: usize,
@@ -88,7 +91,7 @@ pub struct RulesSummaryDto {
 }
 
 /// One rule.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RuleDto {
     /// Unique over all files.
     pub name: String,
@@ -123,7 +126,7 @@ pub struct RuleDto {
 }
 
 /// One alert.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlertDto {
     /// Stable for one firing; null while pending.
     pub id: Option<String>,
@@ -134,6 +137,7 @@ pub struct AlertDto {
     /// The name of the subject.
     pub name: String,
     /// The labels of the subject and the rule.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// `pending`, `firing`, `recovering` or `ended`.
     pub state: String,
@@ -148,7 +152,7 @@ pub struct AlertDto {
     /// One line.
     pub message: Option<String>,
     /// The values that its condition read; of an ended one they are not kept.
-    pub values: BTreeMap<String, Value>,
+    pub values: BTreeMap<String, FieldValue>,
     /// Channels that were told that it fires.
     pub told: Vec<String>,
     /// Channels that are not told for now, with the reason: `cooldown`, `in flight`, `outside active hours`, `silenced`,
@@ -167,16 +171,18 @@ pub struct AlertDto {
 }
 
 /// One subject.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SubjectDto {
     /// What sort of thing it is.
     pub kind: String,
     /// Which one.
     pub name: String,
     /// The labels of its newest snapshot.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// The fields of its newest snapshot.
-    pub fields: BTreeMap<Arc<str>, Value>,
+    #[schema(value_type = BTreeMap<String, FieldValue>)]
+    pub fields: BTreeMap<Arc<str>, FieldValue>,
     /// The time of its newest snapshot.
     pub time: Time,
     /// Seconds since then.
@@ -190,7 +196,7 @@ pub struct SubjectDto {
 }
 
 /// One channel with its figures: owed = delivered + absorbed + waiting + dead + suppressed.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct ChannelDto {
     /// Its name: the stem of its file.
     pub name: String,
@@ -236,7 +242,7 @@ pub struct ChannelDto {
 }
 
 /// Attempts by what they came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AttemptCountsDto {
     /// The receiver took it.
     pub ok: u64,
@@ -252,7 +258,7 @@ pub struct AttemptCountsDto {
 pub const DELIVERY_STATES: [&str; 4] = ["waiting", "delivered", "absorbed", "dead"];
 
 /// One notification: `GET /api/v1/outbox`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct DeliveryDto {
     /// Stable over all its attempts.
     pub id: String,
@@ -291,7 +297,7 @@ pub struct DeliveryDto {
 }
 
 /// One notification with its attempts: `GET /api/v1/outbox/{id}`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct DeliveryDetailDto {
     /// The notification.
     #[serde(flatten)]
@@ -307,7 +313,7 @@ pub struct DeliveryDetailDto {
 }
 
 /// One alert that a notification tells of.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ToldDto {
     /// The firing.
     pub id: String,
@@ -326,7 +332,7 @@ pub struct ToldDto {
 }
 
 /// One attempt.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AttemptDto {
     /// Counts the attempts of the notification, from 1.
     pub number: u32,
@@ -343,7 +349,7 @@ pub struct AttemptDto {
 }
 
 /// What became of an operator's wish: `POST /api/v1/outbox/{id}/retry` and `/drop`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OperatedDto {
     /// The notification.
     pub id: String,
@@ -354,7 +360,7 @@ pub struct OperatedDto {
 }
 
 /// One collector.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CollectorDto {
     /// Its name.
     pub name: String,
@@ -373,7 +379,7 @@ pub struct CollectorDto {
 }
 
 /// What is owed to all channels together.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OutboxDto {
     /// Not yet delivered.
     pub waiting: u64,
@@ -386,7 +392,7 @@ pub struct OutboxDto {
 }
 
 /// Something that is wrong.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ProblemDto {
     /// `error` or `warning`.
     pub severity: Severity,
@@ -440,7 +446,7 @@ impl ProblemDto {
 ///
 /// The status is 200 where an entry was taken, was known already, or none was sent; 400 where all were refused, and then
 /// `error` and `hint` are there too.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PushDto {
     /// What went wrong, where all were refused.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -466,7 +472,7 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// An entry that was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RefusedDto {
     /// Its place in the push, from 0.
     pub index: usize,

@@ -15,6 +15,7 @@ mod follow;
 mod guard;
 mod listen;
 mod metrics;
+mod openapi;
 mod operate;
 mod outbox;
 mod overview;

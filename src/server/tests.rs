@@ -1,3 +1,4 @@
+mod openapi;
 mod operate;
 mod security;
 

@@ -34,7 +34,7 @@ fn guarded() -> Settings {
 }
 
 /// A server with tokens, and what it was told to do.
-fn server(settings: Settings) -> (Router, Arc<Mutex<Vec<String>>>) {
+pub(super) fn server(settings: Settings) -> (Router, Arc<Mutex<Vec<String>>>) {
     let daemon = Daemon::default();
     let wishes = daemon.wishes.clone();
     let daemon = Arc::new(daemon);
@@ -42,7 +42,7 @@ fn server(settings: Settings) -> (Router, Arc<Mutex<Vec<String>>>) {
 }
 
 /// A path of a route, with something in the place of its parameters.
-fn path(route: &Route) -> String {
+pub(super) fn path(route: &Route) -> String {
     let query = match route.path {
         "/api/v1/why" => "?rule=known",
         "/api/v1/snapshots" if (route.method)() == Method::GET => "?follow=true",
@@ -56,7 +56,7 @@ fn path(route: &Route) -> String {
     format!("{}{query}", route.path.replace("{id}", id))
 }
 
-fn request(route: &Route) -> axum::http::request::Builder {
+pub(super) fn request(route: &Route) -> axum::http::request::Builder {
     let builder = Request::builder().method((route.method)()).uri(path(route)).header("host", "localhost:8001");
     if is_write(route) { builder.header("content-type", "application/json") } else { builder }
 }
@@ -66,7 +66,7 @@ fn is_write(route: &Route) -> bool {
 }
 
 /// What a route takes as a body.
-fn body(route: &Route) -> Body {
+pub(super) fn body(route: &Route) -> Body {
     let text = match route.path {
         "/api/v1/snapshots" => entry("a").to_string(),
         "/api/v1/silences" => json!({ "match": { "rule": "x" }, "for": "1h" }).to_string(),
