@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value as Json;
 use utoipa::openapi::path::{HttpMethod, Operation, PathsBuilder};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApiBuilder, Ref, RefOr};
+use utoipa::openapi::{ComponentsBuilder, HeaderBuilder, InfoBuilder, OpenApiBuilder, Ref, RefOr, ResponseBuilder};
 
 use super::error::{ApiError, ErrorDto};
 use super::read::{NoQuery, query};
@@ -46,6 +46,9 @@ const REFUSALS: [(StatusCode, &str, &str); 12] = [
         "It cannot be done for now; `Retry-After` says when to ask again.",
     ),
 ];
+
+/// The name of the answer that says that a document is still as it was.
+const NOT_MODIFIED: &str = "NotModified";
 
 /// Which of these a route may answer by itself, whatever its handler does.
 fn refuses(route: &Route, status: StatusCode) -> bool {
@@ -91,6 +94,10 @@ pub(super) fn make(routes: &[Route]) -> Json {
     }
     schemas.extend(doc::schemas_of::<ErrorDto>());
     let responses = REFUSALS.map(|(_, name, about)| (name, doc::json_response::<ErrorDto>(about)));
+    let tag = HeaderBuilder::new().schema(Some(types::text())).description(Some("The tag of the document."));
+    let not_modified = ResponseBuilder::new()
+        .description("The document is as it was when it had the `ETag` that `If-None-Match` names.")
+        .header("ETag", tag.build());
     let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some(
         "A token of larum.yaml, which `larum token new` makes, with the scope that the route names; who may write may \
          read. Where no token is configured, and larum listens on this machine alone, none is needed.",
@@ -98,6 +105,7 @@ pub(super) fn make(routes: &[Route]) -> Json {
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
         .responses_from_iter(responses)
+        .response(NOT_MODIFIED, not_modified.build())
         .security_scheme(BEARER, SecurityScheme::Http(bearer.build()));
     let info = InfoBuilder::new().title("Larum").version(env!("CARGO_PKG_VERSION")).description(Some(
         "An alerting engine whose rules are scripts. Times are RFC 3339 text. A list is under its own name, and `next` \
@@ -128,6 +136,15 @@ fn operation(route: &Route, doc: Doc) -> Operation {
             let response = RefOr::Ref(Ref::from_response_name(name));
             operation.responses.responses.insert(status.as_str().to_string(), response);
         }
+    }
+    let is_document = |kind: &String| kind == "application/json" || kind == "text/html";
+    let has_document = match operation.responses.responses.get("200") {
+        Some(RefOr::T(response)) => response.content.keys().any(is_document),
+        _ => false,
+    };
+    if has_document && (route.method)() == Method::GET {
+        let response = RefOr::Ref(Ref::from_response_name(NOT_MODIFIED));
+        operation.responses.responses.insert("304".to_string(), response);
     }
     operation.security =
         Some(route.scope.iter().map(|scope| SecurityRequirement::new(BEARER, [scope.as_str()])).collect());

@@ -21,7 +21,7 @@ const SECRETS: [(Scope, &str); 3] = [
 ];
 const OWN: &str = "own-token-0123456789abcdef";
 
-fn guarded() -> Settings {
+pub(super) fn guarded() -> Settings {
     let token = |(scope, secret): (Scope, &str)| Token {
         name: scope.as_str().into(),
         scopes: [scope].into(),
