@@ -73,7 +73,7 @@ impl Api {
         }
         let point = |point: Point| {
             let time = now.wall_of(point.time).as_micros() as f64 / 1e6;
-            (time, point.mean, point.min, point.max)
+            [time, point.mean, point.min, point.max]
         };
         let points = downsample(&samples, step).into_iter().map(point).collect();
         let (step_seconds, gap_seconds) = (step.unwrap_or_default().as_secs_f64(), gap.as_secs_f64());

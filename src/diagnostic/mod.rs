@@ -10,7 +10,7 @@ pub use plain::{harmless, is_invisible, lines, one_line};
 pub use render::{Colour, count, render, render_all, sorted};
 
 /// How bad a problem is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// It works, but probably not as meant.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{ChannelName, FiringId, Labels, Level, NotificationId, RuleName, SubjectKey, Time, Value};
 
 /// What happened to an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
     /// It began to fire.
@@ -63,7 +63,7 @@ impl fmt::Display for EventKind {
 }
 
 /// Why a firing ended without being known to be well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseReason {
     /// The source says that the subject no longer exists.

@@ -5,21 +5,26 @@ use axum::body::Body;
 use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::access::Caller;
 use super::api::AcknowledgedDto;
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::operate::{body, clean, operate_error, person};
 use super::ports::Acknowledgement;
 use super::read::{NoQuery, query};
 use crate::routing::MAX_COMMENT;
 
 /// Who, and why; all of it may be left out.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = AckAsked)]
 #[serde(deny_unknown_fields)]
 struct One {
+    /// Who; whose token it is unless said.
     by: Option<String>,
+    /// What they say.
     #[serde(default)]
     comment: String,
     /// The acknowledgement is taken back.
@@ -28,15 +33,22 @@ struct One {
 }
 
 /// The same, with what the firings must be.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AckSeveralAsked)]
 #[serde(deny_unknown_fields)]
 struct Several {
+    /// Of this rule.
     rule: Option<String>,
+    /// Of subjects of this kind.
     kind: Option<String>,
+    /// Of subjects of this name.
     name: Option<String>,
+    /// Who; whose token it is unless said.
     by: Option<String>,
+    /// What they say.
     #[serde(default)]
     comment: String,
+    /// The acknowledgement is taken back.
     #[serde(default)]
     undo: bool,
 }
@@ -54,6 +66,15 @@ pub(super) async fn one(
     acknowledge(shared, &caller, asked, by, comment).await
 }
 
+pub(super) fn one_doc() -> Doc {
+    Doc::new("acknowledge_alert", "Acknowledge one firing, or take it back")
+        .path("id", "The alert's id, or the beginning of it.")
+        .optional_body::<One>("Who, and why.")
+        .answers::<AcknowledgedDto>(StatusCode::OK, "The alert as it is now.")
+        .fails(StatusCode::NOT_FOUND, "Nothing that fires has this id.")
+        .fails(StatusCode::CONFLICT, "Several alerts have an id that begins so, or it is not in a state for it.")
+}
+
 pub(super) async fn several(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
@@ -68,6 +89,14 @@ pub(super) async fn several(
     }
     let asked = Acknowledgement { rule, kind, name, undo, ..Acknowledgement::default() };
     acknowledge(shared, &caller, asked, by, comment).await
+}
+
+pub(super) fn several_doc() -> Doc {
+    Doc::new("acknowledge_alerts", "Acknowledge all that fires and matches, or take it back")
+        .body::<Several>("What is meant: at least one of `rule`, `kind` and `name`; who, and why.")
+        .answers::<AcknowledgedDto>(StatusCode::OK, "The alerts as they are now.")
+        .fails(StatusCode::NOT_FOUND, "Nothing that fires matches.")
+        .fails(StatusCode::CONFLICT, "It is not in a state for it.")
 }
 
 async fn acknowledge(

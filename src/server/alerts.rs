@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use utoipa::IntoParams;
 
 use super::Shared;
-use super::api::{AlertDto, AlertHistoryDto};
+use super::api::{AlertDto, AlertHistoryDto, AlertPageDto};
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::ports::{FiringQuery, Found, PastError};
 use super::read::{NoQuery, query, time, unavailable};
 use crate::model::Level;
@@ -22,23 +22,29 @@ const MAX_PAGE: usize = 1000;
 const PRESENT: [&str; 3] = ["pending", "firing", "recovering"];
 
 /// Which alerts are asked for; all that is given must hold.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct AlertQuery {
     /// One of the present states, `ended`, or `all` that ever fired; the present ones unless said.
     state: Option<String>,
+    /// Of this rule.
     rule: Option<String>,
+    /// Of subjects of this kind.
     kind: Option<String>,
+    /// Of subjects of this name.
     name: Option<String>,
+    /// At this level.
     level: Option<String>,
     /// How far back, or from when: `7d`, `2026-11-21T10:00:00Z`.
     since: Option<String>,
+    /// How many of them a page has.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// The `next` of the page before.
     cursor: Option<String>,
 }
 
-pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Json<AlertPageDto>, ApiError> {
     let asked: AlertQuery = query(&uri)?;
     let level = asked.level.as_deref().map(str::parse::<Level>).transpose().map_err(|error| bad(error.to_string()))?;
     let since = asked.since.as_deref().map(|text| time("since", text, shared.intake.now().wall())).transpose()?;
@@ -67,7 +73,7 @@ pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Respo
             limit: limit.unwrap_or(PAGE),
             after: after.map_err(|error: super::NoCursor| bad(error.to_string()))?,
         };
-        return Ok(Json(shared.view.firings(asked).await.map_err(past_error)?).into_response());
+        return Ok(Json(shared.view.firings(asked).await.map_err(past_error)?));
     }
     let from = asked.cursor.as_deref().map(str::parse::<usize>).transpose();
     let from = from.map_err(|_| bad(super::NoCursor.to_string()))?.unwrap_or(0);
@@ -82,8 +88,14 @@ pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Respo
     });
     let to = from.saturating_add(limit.unwrap_or(usize::MAX)).min(alerts.len());
     let next = (to < alerts.len()).then(|| to.to_string());
-    let page = alerts.get(from..to).unwrap_or_default();
-    Ok(Json(json!({ "alerts": page, "next": next })).into_response())
+    let alerts = alerts.get(from..to).unwrap_or_default().to_vec();
+    Ok(Json(AlertPageDto { alerts, next }))
+}
+
+pub(super) fn list_doc() -> Doc {
+    Doc::new("list_alerts", "Alerts, present and past")
+        .query::<AlertQuery>()
+        .answers::<AlertPageDto>(StatusCode::OK, "One page of them.")
 }
 
 pub(super) async fn one(
@@ -102,6 +114,14 @@ pub(super) async fn one(
                 .hint(format!("write more of it: {}", ids.join(", "))))
         }
     }
+}
+
+pub(super) fn one_doc() -> Doc {
+    Doc::new("show_alert", "One alert with its history, and who was told of it")
+        .path("id", "Its id, or the beginning of it.")
+        .answers::<AlertHistoryDto>(StatusCode::OK, "The alert.")
+        .fails(StatusCode::NOT_FOUND, "There is no such alert.")
+        .fails(StatusCode::CONFLICT, "Several alerts have an id that begins so.")
 }
 
 /// A length of time before now, or a time.

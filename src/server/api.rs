@@ -5,6 +5,7 @@ mod alerts;
 mod dashboard;
 mod history;
 mod lab;
+mod lists;
 mod on_call;
 mod why;
 
@@ -12,11 +13,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use alerts::{AlertEventDto, AlertHistoryDto, AlertNotificationDto, AlertPageDto, SuppressedDto, TransitionDto};
 pub use dashboard::{DashboardDto, DashboardSubjectDto, KindDto};
 pub use history::HistoryDto;
 pub use lab::{ReplayDto, RuleSourceDto};
+pub use lists::{AuditDto, ChannelsDto, DeliveriesDto, HealthDto, PausedDto, RulesDto, SilencesDto, SubjectsDto};
 pub use on_call::{AckDto, AcknowledgedDto, ForgottenDto, MutedDto, NextStepDto, PauseDto, SilenceDto, SilenceMadeDto};
 pub use why::{
     WhyAskedDto, WhyAtLevelDto, WhyAttentionDto, WhyChannelDto, WhyCountsDto, WhyDeliveryDto, WhyDistanceDto, WhyDto,
@@ -26,10 +29,10 @@ pub use why::{
 };
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{CloseReason, Labels, Level, Time, Value};
+use crate::model::{CloseReason, Labels, Level, Time, Value as FieldValue};
 
 /// The overview: `GET /api/v1/status`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct StatusDto {
     /// When this was true.
     pub timestamp: Time,
@@ -68,7 +71,7 @@ pub struct StatusDto {
 }
 
 /// Who is on call in a rotation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OnCallDto {
     /// The channels now.
     pub now: Vec<String>,
@@ -79,7 +82,7 @@ pub struct OnCallDto {
 }
 
 /// Rules, counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RulesSummaryDto {
     /// Rules in force.
     pub total: usize,
@@ -94,7 +97,7 @@ pub struct RulesSummaryDto {
 }
 
 /// One rule.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RuleDto {
     /// Unique over all files.
     pub name: String,
@@ -129,7 +132,7 @@ pub struct RuleDto {
 }
 
 /// One alert.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlertDto {
     /// Stable for one firing; null while pending.
     pub id: Option<String>,
@@ -140,6 +143,7 @@ pub struct AlertDto {
     /// The name of the subject.
     pub name: String,
     /// The labels of the subject and the rule.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// `pending`, `firing`, `recovering` or `ended`.
     pub state: String,
@@ -154,7 +158,7 @@ pub struct AlertDto {
     /// One line.
     pub message: Option<String>,
     /// The values that its condition read; of an ended one they are not kept.
-    pub values: BTreeMap<String, Value>,
+    pub values: BTreeMap<String, FieldValue>,
     /// Channels that were told that it fires.
     pub told: Vec<String>,
     /// Channels that are not told for now, with the reason: `cooldown`, `in flight`, `outside active hours`, `silenced`,
@@ -173,16 +177,18 @@ pub struct AlertDto {
 }
 
 /// One subject.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SubjectDto {
     /// What sort of thing it is.
     pub kind: String,
     /// Which one.
     pub name: String,
     /// The labels of its newest snapshot.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// The fields of its newest snapshot.
-    pub fields: BTreeMap<Arc<str>, Value>,
+    #[schema(value_type = BTreeMap<String, FieldValue>)]
+    pub fields: BTreeMap<Arc<str>, FieldValue>,
     /// The time of its newest snapshot.
     pub time: Time,
     /// Seconds since then.
@@ -196,7 +202,7 @@ pub struct SubjectDto {
 }
 
 /// One channel with its figures: owed = delivered + absorbed + waiting + dead + suppressed.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct ChannelDto {
     /// Its name: the stem of its file.
     pub name: String,
@@ -242,7 +248,7 @@ pub struct ChannelDto {
 }
 
 /// Attempts by what they came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AttemptCountsDto {
     /// The receiver took it.
     pub ok: u64,
@@ -258,7 +264,7 @@ pub struct AttemptCountsDto {
 pub const DELIVERY_STATES: [&str; 4] = ["waiting", "delivered", "absorbed", "dead"];
 
 /// One notification: `GET /api/v1/outbox`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct DeliveryDto {
     /// Stable over all its attempts.
     pub id: String,
@@ -297,7 +303,7 @@ pub struct DeliveryDto {
 }
 
 /// One notification with its attempts: `GET /api/v1/outbox/{id}`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct DeliveryDetailDto {
     /// The notification.
     #[serde(flatten)]
@@ -313,7 +319,7 @@ pub struct DeliveryDetailDto {
 }
 
 /// One alert that a notification tells of.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ToldDto {
     /// The firing.
     pub id: String,
@@ -332,7 +338,7 @@ pub struct ToldDto {
 }
 
 /// One attempt.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AttemptDto {
     /// Counts the attempts of the notification, from 1.
     pub number: u32,
@@ -349,7 +355,7 @@ pub struct AttemptDto {
 }
 
 /// What became of an operator's wish: `POST /api/v1/outbox/{id}/retry` and `/drop`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OperatedDto {
     /// The notification.
     pub id: String,
@@ -360,7 +366,7 @@ pub struct OperatedDto {
 }
 
 /// One collector.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CollectorDto {
     /// Its name.
     pub name: String,
@@ -379,7 +385,7 @@ pub struct CollectorDto {
 }
 
 /// What is owed to all channels together.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OutboxDto {
     /// Not yet delivered.
     pub waiting: u64,
@@ -392,7 +398,7 @@ pub struct OutboxDto {
 }
 
 /// Something that is wrong.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ProblemDto {
     /// `error` or `warning`.
     pub severity: Severity,
@@ -446,7 +452,7 @@ impl ProblemDto {
 ///
 /// The status is 200 where an entry was taken, was known already, or none was sent; 400 where all were refused, and then
 /// `error` and `hint` are there too.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PushDto {
     /// What went wrong, where all were refused.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -472,7 +478,7 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// An entry that was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RefusedDto {
     /// Its place in the push, from 0.
     pub index: usize,

@@ -4,13 +4,14 @@ use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use utoipa::IntoParams;
 
 use super::Shared;
 use super::access::Caller;
+use super::api::AuditDto;
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::ports::{AuditEntry, AuditQuery, PastError};
 use super::read::query;
 use crate::model::{Time, duration};
@@ -53,16 +54,21 @@ pub(super) fn entry(caller: &Caller, time: Time, what: String, status: StatusCod
 }
 
 /// Which entries are asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    /// How far back, or from when: `7d`, `2026-11-21T10:00:00Z`.
     since: Option<String>,
+    /// By the token of this name.
     who: Option<String>,
+    /// How many of them a page has; 100 unless said.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
+    /// The `next` of the page before.
     cursor: Option<String>,
 }
 
-pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Json<AuditDto>, ApiError> {
     let asked: Asked = query(&uri)?;
     let bad = |error: String| ApiError::new(StatusCode::BAD_REQUEST, error);
     let limit = asked.limit.unwrap_or(LIMIT);
@@ -90,6 +96,11 @@ pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Respo
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|(number, _)| number.to_string());
-    let entries: Vec<AuditEntry> = found.into_iter().map(|(_, entry)| entry).collect();
-    Ok(Json(json!({ "audit": entries, "next": next })).into_response())
+    Ok(Json(AuditDto { audit: found.into_iter().map(|(_, entry)| entry).collect(), next }))
+}
+
+pub(super) fn list_doc() -> Doc {
+    Doc::new("list_audit", "Who asked for which write, and what came of it")
+        .query::<Asked>()
+        .answers::<AuditDto>(StatusCode::OK, "One page of the log.")
 }

@@ -6,10 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Shared;
 use super::api::DashboardDto;
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::ports::DashboardQuery;
 use super::read::{query, unavailable};
 use crate::model::duration;
@@ -23,11 +25,14 @@ const SUBJECTS: usize = 200;
 /// And at most.
 const MOST_SUBJECTS: usize = 2000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    /// How far back sparklines look: `1h`.
     duration: Option<String>,
+    /// Only subjects of this kind.
     kind: Option<String>,
+    /// Subjects of each kind at most.
     limit: Option<usize>,
 }
 
@@ -45,4 +50,10 @@ pub(super) async fn dashboard(State(shared): State<Shared>, uri: Uri) -> Result<
     }
     let asked = DashboardQuery { length, kind: asked.kind, limit };
     Ok(Json(shared.view.dashboard(asked).await.map_err(unavailable)?))
+}
+
+pub(super) fn dashboard_doc() -> Doc {
+    Doc::new("dashboard", "What the dashboard shows at once")
+        .query::<Asked>()
+        .answers::<DashboardDto>(StatusCode::OK, "Alerts, subjects with sparklines, counts and problems.")
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An error as a client sees it.
 #[derive(Debug)]
@@ -15,9 +16,12 @@ pub(super) struct ApiError {
     authenticate: bool,
 }
 
-#[derive(Serialize)]
-struct Body {
+/// Why something was not done.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErrorDto {
+    /// What is wrong.
     error: String,
+    /// What to do.
     hint: Option<String>,
 }
 
@@ -45,7 +49,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(Body { error: self.error, hint: self.hint })).into_response();
+        let mut response = (self.status, Json(ErrorDto { error: self.error, hint: self.hint })).into_response();
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -14,6 +14,7 @@ use futures_util::{StreamExt as _, stream};
 
 use super::Shared;
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::read::{NoQuery, query};
 
 /// Less than the time after which an idle connection is closed.
@@ -30,4 +31,11 @@ pub(super) async fn events(State(shared): State<Shared>, uri: Uri) -> Result<Res
     let events = hello.chain(happenings.map(|happening| Event::default().event(happening.event).data(happening.data)));
     let events = events.map(Ok::<_, Infallible>);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_OPEN)).into_response())
+}
+
+pub(super) fn events_doc() -> Doc {
+    Doc::new("watch_events", "What happens, as it happens")
+        .about("`alert`, `state`, `snapshots`, `rules`, and `missed` where somebody is too slow; each with JSON as its data.")
+        .streams("text/event-stream", "Server-sent events.")
+        .fails(StatusCode::SERVICE_UNAVAILABLE, "Too many watch already.")
 }

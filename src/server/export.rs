@@ -5,35 +5,51 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Shared;
 use super::alerts::past_error;
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::ports::Exported;
 use super::read::{query, time};
 use crate::export::{AlertFilter, Format, MetricFilter};
 use crate::model::Time;
 
-#[derive(Deserialize)]
+/// The types of content of the formats.
+const CONTENT_TYPES: [&str; 3] = ["application/x-ndjson", "application/json", "text/csv"];
+
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct MetricQuery {
+    /// `jsonl` unless said; `json` or `csv`.
     format: Option<String>,
+    /// From when on: how far back (`7d`), or a time.
     since: Option<String>,
+    /// Until when, as above.
     until: Option<String>,
-    /// Several are separated by commas, as names and fields are.
+    /// Only these kinds, separated by commas.
     kind: Option<String>,
+    /// Only subjects of these names, separated by commas.
     name: Option<String>,
+    /// Only these fields, separated by commas.
     field: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct AlertQuery {
+    /// `jsonl` unless said; `json` or `csv`.
     format: Option<String>,
+    /// Raised from then on, or still firing then: how far back (`7d`), or a time.
     since: Option<String>,
+    /// Raised before then, as above.
     until: Option<String>,
+    /// Only those of this rule.
     rule: Option<String>,
+    /// Only those of subjects of this kind.
     kind: Option<String>,
+    /// Only those of subjects of this name.
     name: Option<String>,
 }
 
@@ -83,4 +99,16 @@ async fn answer(shared: &Shared, what: Exported, format: Option<&str>) -> Result
     };
     let bytes = shared.view.export(what, format).await.map_err(past_error)?;
     Ok(([(header::CONTENT_TYPE, format.content_type())], Body::from_stream(bytes)).into_response())
+}
+
+pub(super) fn metrics_doc() -> Doc {
+    Doc::new("export_metrics", "Stored snapshots, for other programs")
+        .query::<MetricQuery>()
+        .answers_text(&CONTENT_TYPES, "As many as there are, a piece at a time.")
+}
+
+pub(super) fn alerts_doc() -> Doc {
+    Doc::new("export_alerts", "Alerts that fired, for other programs")
+        .query::<AlertQuery>()
+        .answers_text(&CONTENT_TYPES, "As many as there are, a piece at a time.")
 }

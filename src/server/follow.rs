@@ -15,9 +15,11 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
 use tokio::time::Instant;
+use utoipa::IntoParams;
 
 use super::Shared;
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::ports::Followed;
 use super::read::query;
 use crate::history::Recorder;
@@ -25,9 +27,11 @@ use crate::history::Recorder;
 /// Less than the time after which an idle connection is closed.
 const KEEP_OPEN: Duration = Duration::from_secs(15);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct FollowQuery {
+    /// `true`: nothing else is offered.
+    #[param(required = true)]
     follow: Option<bool>,
     /// Only these kinds, separated by commas.
     kind: Option<String>,
@@ -49,6 +53,16 @@ pub(super) async fn snapshots(State(shared): State<Shared>, uri: Uri) -> Result<
     })?;
     let lines = stream(followed, kinds, KEEP_OPEN).map(|lines| Ok::<_, Infallible>(Bytes::from(lines)));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+}
+
+pub(super) fn snapshots_doc() -> Doc {
+    Doc::new("follow_snapshots", "Snapshots as they are taken, until the daemon stops")
+        .about(
+            "A snapshot a line, as it is pushed, with `arrived`, `source` and `stale_after`. A reader that is too slow gets \
+             `{\"missed\": 12}` in the place of what it missed. An empty line keeps the connection open.",
+        )
+        .query::<FollowQuery>()
+        .streams("application/x-ndjson", "Lines of a recording.")
 }
 
 /// What is sent: nothing of a kind that is not asked for, and an empty line where nothing was sent for a while.

@@ -6,11 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Shared;
 use super::alerts::past_error;
 use super::api::HistoryDto;
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::ports::{HistoryError, HistoryQuery};
 use super::read::{query, time};
 use crate::model::duration;
@@ -20,11 +22,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Points that may be asked for.
 const MOST_POINTS: u128 = 11_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    /// The kind of the subject.
     kind: String,
+    /// The name of the subject.
     name: String,
+    /// The field.
     field: String,
     /// From when on: how far back, or a time; an hour back unless said.
     from: Option<String>,
@@ -66,4 +71,11 @@ pub(super) async fn history(State(shared): State<Shared>, uri: Uri) -> Result<Js
             bad(format!("more than {max} samples would be given")).hint("ask for a `step`, or for less time")
         }
     })
+}
+
+pub(super) fn history_doc() -> Doc {
+    Doc::new("history", "The samples of one field")
+        .query::<Asked>()
+        .answers::<HistoryDto>(StatusCode::OK, "What memory has, and before that what is stored.")
+        .fails(StatusCode::NOT_FOUND, "There is no such subject, and nothing is stored of it.")
 }

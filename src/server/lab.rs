@@ -10,10 +10,12 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::api::{ReplayDto, RuleSourceDto};
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::operate::operate_error;
 use super::ports::ReplayAsked;
 use super::read::{NoQuery, query, unavailable};
@@ -24,7 +26,8 @@ const MOST_TEXT: usize = 1 << 20;
 /// A replay goes back at most so far.
 const LONGEST: Duration = Duration::from_secs(31 * 86_400);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ReplayBody)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     /// The file: `rules/host.rhai`.
@@ -75,4 +78,26 @@ pub(super) async fn test_channel(
     let NoQuery {} = query(&uri)?;
     let said = shared.operator.test_channel(name).await.map_err(operate_error)?;
     Ok(Json(json!({ "said": said })).into_response())
+}
+
+pub(super) fn source_doc() -> Doc {
+    Doc::new("rule_source", "The text of the file that registered a rule")
+        .path("name", "The rule.")
+        .answers::<RuleSourceDto>(StatusCode::OK, "The text as it is in force.")
+        .fails(StatusCode::NOT_FOUND, "There is no such rule.")
+}
+
+pub(super) fn replay_doc() -> Doc {
+    Doc::new("try_rules", "Runs the rules over what is stored, as they are saved and with one file edited")
+        .about("One at a time, in a child process with limits. Nothing is saved, and nobody is told.")
+        .body::<Asked>("The file, its edited text, and how far back.")
+        .answers::<ReplayDto>(StatusCode::OK, "What would have happened, or what is wrong with the text.")
+        .fails(StatusCode::CONFLICT, "Another one runs.")
+}
+
+pub(super) fn test_channel_doc() -> Doc {
+    Doc::new("test_channel", "Sends a sample notification to a channel")
+        .path("name", "The channel.")
+        .answers_any(StatusCode::OK, "What is said of it.")
+        .fails(StatusCode::NOT_FOUND, "There is no such channel.")
 }

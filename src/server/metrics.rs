@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Shared;
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::read::{NoQuery, query, unavailable};
 use crate::exposition::{Format, write};
 
@@ -15,4 +16,10 @@ pub(super) async fn metrics(State(shared): State<Shared>, uri: Uri, headers: Hea
     let format = Format::for_accept(&accept.collect::<Vec<_>>().join(","));
     let families = shared.view.metrics().await.map_err(unavailable)?;
     Ok(([(header::CONTENT_TYPE, format.content_type())], write(&families, format)).into_response())
+}
+
+pub(super) fn metrics_doc() -> Doc {
+    Doc::new("metrics", "Figures for Prometheus")
+        .about("In the format that `Accept` asks for: Prometheus' text format, or OpenMetrics.")
+        .answers_text(&["text/plain", "application/openmetrics-text"], "Larum's own figures, and what it watches.")
 }

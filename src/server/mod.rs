@@ -8,6 +8,7 @@
 mod access;
 mod ack;
 mod alerts;
+mod answer;
 pub mod api;
 mod audit;
 mod dashboard;
@@ -20,6 +21,7 @@ mod history;
 mod lab;
 mod listen;
 mod metrics;
+mod openapi;
 mod operate;
 mod outbox;
 mod overview;
@@ -49,12 +51,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::model::wire::WireLimits;
 use error::ApiError;
@@ -114,16 +115,15 @@ pub fn router(settings: Settings, intake: Arc<dyn Intake>, view: Arc<dyn View>, 
     let shared = Shared { settings: Arc::new(settings), intake, view, operator, bodies };
     let routes = routes::ROUTES.iter();
     let router = routes.fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
-    router
+    let router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         // The last is the outermost: a panic anywhere is an answer, and nothing is done for a stranger.
+        .layer(middleware::from_fn(answer::tag))
         .layer(middleware::from_fn_with_state(shared.clone(), limit_time))
         .layer(middleware::from_fn_with_state(shared.clone(), guard::check))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-        .with_state(shared)
+        .layer(CatchPanicLayer::custom(panicked));
+    answer::finish(router).with_state(shared)
 }
 
 async fn limit_time(State(shared): State<Shared>, request: Request, next: Next) -> Response {

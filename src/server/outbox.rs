@@ -5,13 +5,13 @@ use axum::body::{Body, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use super::api::{DELIVERY_STATES, DeliveryDetailDto, OperatedDto};
+use super::api::{DELIVERY_STATES, DeliveriesDto, DeliveryDetailDto, OperatedDto};
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::operate::operate_error;
 use super::ports::{OperateError, OutboxQuery};
 use super::read::{NoQuery, query, unavailable};
@@ -23,19 +23,32 @@ const MOST: usize = 1000;
 /// Nothing that is sent here is longer.
 const MAX_BODY: usize = 1024;
 
+const ID: &str = "The id of the notification.";
+const NONE: &str = "There is no such notification.";
+
+/// An object without keys.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 type Id = Result<Path<String>, PathRejection>;
 
 /// Which notifications are asked for; all that is given must hold.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    /// `waiting`, `delivered`, `absorbed` or `dead`.
     state: Option<String>,
+    /// For this channel.
     channel: Option<String>,
+    /// How many of them a page has; 100 unless said.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
+    /// The `next` of the page before.
     cursor: Option<String>,
 }
 
-pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Json<DeliveriesDto>, ApiError> {
     let asked: Asked = query(&uri)?;
     let bad = |error: String| ApiError::new(StatusCode::BAD_REQUEST, error);
     if let Some(state) = asked.state.as_deref().filter(|state| !DELIVERY_STATES.contains(state)) {
@@ -55,7 +68,13 @@ pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Respo
     let mut found = shared.view.outbox(wanted).await.map_err(unavailable)?;
     let next = (found.len() > limit).then(|| (offset + limit).to_string());
     found.truncate(limit);
-    Ok(Json(json!({ "outbox": found, "next": next })).into_response())
+    Ok(Json(DeliveriesDto { outbox: found, next }))
+}
+
+pub(super) fn list_doc() -> Doc {
+    Doc::new("list_outbox", "Notifications, delivered or not")
+        .query::<Asked>()
+        .answers::<DeliveriesDto>(StatusCode::OK, "One page of them.")
 }
 
 pub(super) async fn show(State(shared): State<Shared>, id: Id, uri: Uri) -> Result<Json<DeliveryDetailDto>, ApiError> {
@@ -63,6 +82,13 @@ pub(super) async fn show(State(shared): State<Shared>, id: Id, uri: Uri) -> Resu
     let id = read_id(id)?;
     let found = shared.view.delivery(&id).await.map_err(unavailable)?;
     found.map(Json).ok_or_else(|| refused(OperateError::Unknown(format!("there is no notification `{id}`"))))
+}
+
+pub(super) fn show_doc() -> Doc {
+    Doc::new("show_notification", "One notification with its attempts")
+        .path("id", ID)
+        .answers::<DeliveryDetailDto>(StatusCode::OK, "The notification.")
+        .fails(StatusCode::NOT_FOUND, NONE)
 }
 
 pub(super) async fn retry(
@@ -75,6 +101,10 @@ pub(super) async fn retry(
     shared.operator.retry_delivery(&id).await.map(Json).map_err(refused)
 }
 
+pub(super) fn retry_doc() -> Doc {
+    operation_doc(Doc::new("retry_notification", "Try a notification again now"))
+}
+
 pub(super) async fn drop(
     State(shared): State<Shared>,
     id: Id,
@@ -83,6 +113,18 @@ pub(super) async fn drop(
 ) -> Result<Json<OperatedDto>, ApiError> {
     let id = operand(id, &uri, body).await?;
     shared.operator.drop_delivery(&id).await.map(Json).map_err(refused)
+}
+
+pub(super) fn drop_doc() -> Doc {
+    operation_doc(Doc::new("drop_notification", "Give up a notification that waits"))
+}
+
+fn operation_doc(doc: Doc) -> Doc {
+    doc.path("id", ID)
+        .optional_body::<Nothing>("Nothing, or an empty object.")
+        .answers::<OperatedDto>(StatusCode::OK, "What became of it.")
+        .fails(StatusCode::NOT_FOUND, NONE)
+        .fails(StatusCode::CONFLICT, "It is not in a state for it.")
 }
 
 /// The id of the notification that is to be operated on, by a request with nothing else in it.

@@ -4,28 +4,33 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
-use serde_json::json;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::access::Caller;
-use super::api::ForgottenDto;
+use super::api::{ForgottenDto, PausedDto};
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::operate::{body, clean, operate_error, person};
 use super::ports::{Named, PauseAsked};
 use super::read::{NoQuery, query, unavailable};
 use crate::routing::MAX_COMMENT;
 
 /// What is to be paused, or to go on.
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, ToSchema)]
+#[schema(as = PauseAsked)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    /// Which rules.
     #[serde(default)]
     rules: Named,
+    /// Which collectors.
     #[serde(default)]
     collectors: Named,
+    /// Who; whose token it is unless said.
     by: Option<String>,
+    /// Why.
     #[serde(default)]
     comment: String,
 }
@@ -69,10 +74,14 @@ async fn asked(sent: Body, caller: &Caller) -> Result<PauseAsked, ApiError> {
     Ok(PauseAsked { rules, collectors, by, comment })
 }
 
-pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Json<PausedDto>, ApiError> {
     let NoQuery {} = query(&uri)?;
     let paused = shared.view.pauses().await.map_err(unavailable)?;
-    Ok(Json(json!({ "paused": paused, "next": null })).into_response())
+    Ok(Json(PausedDto { paused, next: None }))
+}
+
+pub(super) fn list_doc() -> Doc {
+    Doc::new("list_paused", "What is left alone for a while").answers::<PausedDto>(StatusCode::OK, "All of it.")
 }
 
 pub(super) async fn pause(
@@ -80,10 +89,14 @@ pub(super) async fn pause(
     Extension(caller): Extension<Caller>,
     uri: Uri,
     sent: Body,
-) -> Result<Response, ApiError> {
+) -> Result<Json<PausedDto>, ApiError> {
     let NoQuery {} = query(&uri)?;
     let paused = shared.operator.pause(asked(sent, &caller).await?).await.map_err(operate_error)?;
-    Ok(Json(json!({ "paused": paused, "next": null })).into_response())
+    Ok(Json(PausedDto { paused, next: None }))
+}
+
+pub(super) fn pause_doc() -> Doc {
+    change_doc(Doc::new("pause", "Leave rules or collectors alone"))
 }
 
 pub(super) async fn resume(
@@ -91,17 +104,31 @@ pub(super) async fn resume(
     Extension(caller): Extension<Caller>,
     uri: Uri,
     sent: Body,
-) -> Result<Response, ApiError> {
+) -> Result<Json<PausedDto>, ApiError> {
     let NoQuery {} = query(&uri)?;
     let paused = shared.operator.resume(asked(sent, &caller).await?).await.map_err(operate_error)?;
-    Ok(Json(json!({ "paused": paused, "next": null })).into_response())
+    Ok(Json(PausedDto { paused, next: None }))
+}
+
+pub(super) fn resume_doc() -> Doc {
+    change_doc(Doc::new("resume", "Let rules or collectors go on"))
+}
+
+fn change_doc(doc: Doc) -> Doc {
+    doc.body::<Asked>("Rules, collectors or both; who, and why.")
+        .answers::<PausedDto>(StatusCode::OK, "What is paused then.")
+        .fails(StatusCode::NOT_FOUND, "A rule or collector of this name is not there, or not paused.")
+        .fails(StatusCode::CONFLICT, "It is not in a state for it.")
 }
 
 /// What is to be forgotten.
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, ToSchema)]
+#[schema(as = ForgetAsked)]
 #[serde(deny_unknown_fields)]
 struct Forgotten {
+    /// Its kind.
     kind: String,
+    /// Its name.
     name: String,
 }
 
@@ -109,4 +136,12 @@ pub(super) async fn forget(State(shared): State<Shared>, uri: Uri, sent: Body) -
     let NoQuery {} = query(&uri)?;
     let Forgotten { kind, name } = body(sent).await?;
     shared.operator.forget(kind, name).await.map(Json).map_err(operate_error)
+}
+
+pub(super) fn forget_doc() -> Doc {
+    Doc::new("forget_subject", "Forget a subject, and close its alerts")
+        .body::<Forgotten>("Which one.")
+        .answers::<ForgottenDto>(StatusCode::OK, "What was forgotten.")
+        .fails(StatusCode::NOT_FOUND, "There is no such subject.")
+        .fails(StatusCode::CONFLICT, "It is not in a state for it.")
 }

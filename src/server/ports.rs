@@ -362,7 +362,7 @@ pub struct Acknowledgement {
 }
 
 /// One write that somebody asked for.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct AuditEntry {
     /// When, by the wall clock.
     pub time: Time,

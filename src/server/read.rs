@@ -3,32 +3,41 @@
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use utoipa::IntoParams;
 
 use super::Shared;
-use super::api::StatusDto;
+use super::api::{ChannelsDto, HealthDto, RulesDto, StatusDto, SubjectsDto};
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::ports::Unavailable;
 use crate::model::{Time, duration};
 
 /// The process is alive.
-pub(super) async fn healthz() -> Response {
-    Json(json!({ "status": "alive" })).into_response()
+pub(super) async fn healthz() -> Json<HealthDto> {
+    Json(HealthDto { status: "alive".to_string() })
+}
+
+pub(super) fn healthz_doc() -> Doc {
+    Doc::new("healthz", "Whether the process is alive").answers::<HealthDto>(StatusCode::OK, "It is.")
 }
 
 /// The daemon does its work: rules are loaded and the store is open.
-pub(super) async fn readyz(State(shared): State<Shared>) -> Response {
+pub(super) async fn readyz(State(shared): State<Shared>) -> Result<Json<HealthDto>, ApiError> {
     let missing = shared.view.readiness().missing;
     match missing.is_empty() {
-        true => Json(json!({ "status": "ready" })).into_response(),
-        false => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}", missing.join(", ")))
+        true => Ok(Json(HealthDto { status: "ready".to_string() })),
+        false => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}", missing.join(", ")))
             .hint("GET /api/v1/status lists the problems")
-            .retry_after(1)
-            .into_response(),
+            .retry_after(1)),
     }
+}
+
+pub(super) fn readyz_doc() -> Doc {
+    Doc::new("readyz", "Whether the daemon does its work")
+        .answers::<HealthDto>(StatusCode::OK, "Rules are loaded, and the store is open.")
+        .fails(StatusCode::SERVICE_UNAVAILABLE, "What is still missing.")
 }
 
 pub(super) async fn status(State(shared): State<Shared>, uri: Uri) -> Result<Json<StatusDto>, ApiError> {
@@ -36,32 +45,54 @@ pub(super) async fn status(State(shared): State<Shared>, uri: Uri) -> Result<Jso
     Ok(Json(shared.view.status().await.map_err(unavailable)?))
 }
 
-pub(super) async fn rules(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
-    let NoQuery {} = query(&uri)?;
-    let rules = shared.view.rules().await.map_err(unavailable)?;
-    Ok(Json(json!({ "rules": rules, "next": null })).into_response())
+pub(super) fn status_doc() -> Doc {
+    Doc::new("status", "The overview: figures, channels, collectors and problems")
+        .answers::<StatusDto>(StatusCode::OK, "How it is now.")
 }
 
-pub(super) async fn channels(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn rules(State(shared): State<Shared>, uri: Uri) -> Result<Json<RulesDto>, ApiError> {
+    let NoQuery {} = query(&uri)?;
+    let rules = shared.view.rules().await.map_err(unavailable)?;
+    Ok(Json(RulesDto { rules, next: None }))
+}
+
+pub(super) fn rules_doc() -> Doc {
+    Doc::new("list_rules", "Rules with their health and cost").answers::<RulesDto>(StatusCode::OK, "All of them.")
+}
+
+pub(super) async fn channels(State(shared): State<Shared>, uri: Uri) -> Result<Json<ChannelsDto>, ApiError> {
     let NoQuery {} = query(&uri)?;
     let channels = shared.view.channels().await.map_err(unavailable)?;
-    Ok(Json(json!({ "channels": channels, "next": null })).into_response())
+    Ok(Json(ChannelsDto { channels, next: None }))
+}
+
+pub(super) fn channels_doc() -> Doc {
+    Doc::new("list_channels", "Channels with the books of what they were told")
+        .answers::<ChannelsDto>(StatusCode::OK, "All of them.")
 }
 
 /// Which subjects are asked for; all that is given must hold.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct SubjectQuery {
+    /// Of this kind.
     kind: Option<String>,
+    /// Of this name.
     name: Option<String>,
 }
 
-pub(super) async fn subjects(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn subjects(State(shared): State<Shared>, uri: Uri) -> Result<Json<SubjectsDto>, ApiError> {
     let asked: SubjectQuery = query(&uri)?;
     let mut subjects = shared.view.subjects().await.map_err(unavailable)?;
     let is = |asked: &Option<String>, value: &str| asked.as_deref().is_none_or(|asked| asked == value);
     subjects.retain(|subject| is(&asked.kind, &subject.kind) && is(&asked.name, &subject.name));
-    Ok(Json(json!({ "subjects": subjects, "next": null })).into_response())
+    Ok(Json(SubjectsDto { subjects, next: None }))
+}
+
+pub(super) fn subjects_doc() -> Doc {
+    Doc::new("list_subjects", "What is watched, each with its newest snapshot")
+        .query::<SubjectQuery>()
+        .answers::<SubjectsDto>(StatusCode::OK, "The subjects that are asked for.")
 }
 
 /// A route that takes no parameters.

@@ -7,12 +7,13 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::access::Caller;
-use super::api::{SilenceDto, SilenceMadeDto};
+use super::api::{SilenceDto, SilenceMadeDto, SilencesDto};
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::operate::{body, clean, operate_error, person};
 use super::ports::SilenceQuery;
 use super::read::{NoQuery, query, unavailable};
@@ -24,22 +25,32 @@ const LIMIT: usize = 100;
 /// How many are listed at most.
 const MOST: usize = 1000;
 
+const ID: &str = "Its id, or the beginning of it.";
+const NONE: &str = "There is no such silence.";
+
 /// A silence as somebody asks for it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SilenceAsked)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     /// Which alerts it covers.
     #[serde(rename = "match")]
     matches: Matchers,
+    /// From when on; from now on unless said.
     from: Option<Time>,
+    /// Until when.
     until: Option<Time>,
+    /// For how long: `2h`.
     #[serde(rename = "for")]
     length: Option<String>,
     /// Weekly windows, as a route's `active`.
     every: Option<String>,
+    /// The zone of these, by its IANA name.
     time_zone: Option<String>,
+    /// Why.
     #[serde(default)]
     comment: String,
+    /// Who makes it; whose token it is unless said.
     author: Option<String>,
     /// Nothing is made: only what it would cover is told.
     #[serde(default)]
@@ -47,12 +58,15 @@ struct Asked {
 }
 
 /// Which silences are asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Listed {
     /// `planned`, `active`, `waiting`, `ended`, or `all`; those that are not ended unless said.
     state: Option<String>,
+    /// How many of them a page has; 100 unless said.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
+    /// The `next` of the page before.
     cursor: Option<String>,
 }
 
@@ -69,6 +83,15 @@ pub(super) async fn make(
     let made: SilenceMadeDto = shared.operator.silence(plan, preview).await.map_err(operate_error)?;
     let status = if preview { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(made)).into_response())
+}
+
+pub(super) fn make_doc() -> Doc {
+    Doc::new("make_silence", "Make a silence, or see what it would cover")
+        .body::<Asked>("What it covers, when, who makes it, and why.")
+        .answers::<SilenceMadeDto>(StatusCode::CREATED, "It is made.")
+        .answers::<SilenceMadeDto>(StatusCode::OK, "A preview: nothing is made.")
+        .fails(StatusCode::CONFLICT, "It is not in a state for it.")
+        .fails(StatusCode::NOT_FOUND, "It names what is not there.")
 }
 
 /// What is asked for, as a plan.
@@ -99,7 +122,7 @@ fn plan(asked: Asked, caller: &Caller, own_zone: &TimeZone) -> Result<Plan, ApiE
     })
 }
 
-pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Json<SilencesDto>, ApiError> {
     let asked: Listed = query(&uri)?;
     let bad = |error: String| ApiError::new(StatusCode::BAD_REQUEST, error);
     let states = SilenceState::ALL.map(SilenceState::as_str);
@@ -123,8 +146,12 @@ pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Respo
     let found = shared.view.silences(SilenceQuery { states }).await.map_err(unavailable)?;
     let to = from.saturating_add(limit).min(found.len());
     let next = (to < found.len()).then(|| to.to_string());
-    let page = found.get(from..to).unwrap_or_default();
-    Ok(Json(json!({ "silences": page, "next": next })).into_response())
+    let silences = found.get(from..to).unwrap_or_default().to_vec();
+    Ok(Json(SilencesDto { silences, next }))
+}
+
+pub(super) fn list_doc() -> Doc {
+    Doc::new("list_silences", "Silences").query::<Listed>().answers::<SilencesDto>(StatusCode::OK, "One page of them.")
 }
 
 pub(super) async fn one(
@@ -136,10 +163,20 @@ pub(super) async fn one(
     shared.operator.show_silence(id).await.map(Json).map_err(operate_error)
 }
 
+pub(super) fn one_doc() -> Doc {
+    Doc::new("show_silence", "One silence, and what it covers now")
+        .path("id", ID)
+        .answers::<SilenceMadeDto>(StatusCode::OK, "The silence.")
+        .fails(StatusCode::NOT_FOUND, NONE)
+        .fails(StatusCode::CONFLICT, "Several silences have an id that begins so.")
+}
+
 /// Who ends it; the body may be empty.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = SilenceEndAsked)]
 #[serde(deny_unknown_fields)]
 struct Ending {
+    /// Who; whose token it is unless said.
     by: Option<String>,
 }
 
@@ -154,4 +191,13 @@ pub(super) async fn end(
     let asked: Ending = body(sent).await?;
     let by = person(asked.by, &caller, "by").map_err(|problem| ApiError::new(StatusCode::BAD_REQUEST, problem))?;
     shared.operator.end_silence(id, by).await.map(Json).map_err(operate_error)
+}
+
+pub(super) fn end_doc() -> Doc {
+    Doc::new("end_silence", "End a silence now")
+        .path("id", ID)
+        .optional_body::<Ending>("Who ends it.")
+        .answers::<SilenceDto>(StatusCode::OK, "The silence as it is now.")
+        .fails(StatusCode::NOT_FOUND, NONE)
+        .fails(StatusCode::CONFLICT, "It is over already, or several silences have an id that begins so.")
 }

@@ -1,3 +1,5 @@
+mod answers;
+mod openapi;
 mod operate;
 mod security;
 
@@ -5,7 +7,7 @@ use std::io::Write;
 use std::sync::Mutex;
 
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, header};
+use axum::http::{HeaderValue, Request, header};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::future::BoxFuture;
@@ -120,7 +122,7 @@ impl View for Daemon {
         let known = asked.name == "shop";
         let step_seconds = asked.step.unwrap_or_default().as_secs_f64();
         let HistoryQuery { kind, name, field, from, to, .. } = asked;
-        let points = vec![(1.5, 2.0, 1.0, 3.0)];
+        let points = vec![[1.5, 2.0, 1.0, 3.0]];
         let history = super::api::HistoryDto { kind, name, field, from, to, step_seconds, gap_seconds: 60.0, points };
         let unknown = HistoryError::Unknown { error: "there is no such subject".into(), hint: Some("shop".into()) };
         Box::pin(async move { if known { Ok(history) } else { Err(unknown) } })
@@ -412,7 +414,6 @@ async fn send(router: Router, request: Request<Body>) -> (u16, Json, header::Hea
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     assert_eq!(headers[header::CONTENT_TYPE], "application/json", "every answer is JSON");
-    assert_eq!([&headers["cache-control"], &headers["x-content-type-options"]], ["no-store", "nosniff"]);
     (status, serde_json::from_slice(&body).unwrap(), headers)
 }
 

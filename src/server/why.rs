@@ -4,20 +4,27 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Shared;
 use super::api::WhyDto;
 use super::error::ApiError;
+use super::openapi::Doc;
 use super::ports::{WhyError, WhyQuery};
 use super::read::{query, unavailable};
 
 /// What is to be explained.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    /// The rule.
+    #[param(required = true)]
     rule: Option<String>,
+    /// The kind of the subject, which must be the rule's.
     kind: Option<String>,
+    /// The name of the subject or group; without it all that the rule judges.
     name: Option<String>,
+    /// A time in the past: a running daemon explains the present alone, and refuses this.
     at: Option<String>,
 }
 
@@ -48,4 +55,11 @@ pub(super) async fn why(State(shared): State<Shared>, uri: Uri) -> Result<Json<W
             }
         }
     })
+}
+
+pub(super) fn why_doc() -> Doc {
+    Doc::new("why", "Why a rule fires on something, or not")
+        .query::<Asked>()
+        .answers::<WhyDto>(StatusCode::OK, "The explanation.")
+        .fails(StatusCode::NOT_FOUND, "There is no such rule or subject.")
 }

@@ -1,12 +1,13 @@
 //! The documents of past alerts, and of one alert with all that is known of it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{AlertDto, AttemptDto};
 use crate::model::{CloseReason, EventKind, Level, Time};
 
 /// One page of firings.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct AlertPageDto {
     /// The firings, newest raise first.
     pub alerts: Vec<AlertDto>,
@@ -15,7 +16,7 @@ pub struct AlertPageDto {
 }
 
 /// One firing with its history: `GET /api/v1/alerts/{id}`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlertHistoryDto {
     /// The alert.
     pub alert: AlertDto,
@@ -30,7 +31,7 @@ pub struct AlertHistoryDto {
 }
 
 /// Something that happened to an alert.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlertEventDto {
     /// When.
     pub time: Time,
@@ -45,7 +46,7 @@ pub struct AlertEventDto {
 }
 
 /// A change of an alert's state.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TransitionDto {
     /// When.
     pub time: Time,
@@ -56,7 +57,7 @@ pub struct TransitionDto {
 }
 
 /// A notification that tells of an alert.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AlertNotificationDto {
     /// Its id.
     pub id: String,
@@ -85,7 +86,7 @@ pub struct AlertNotificationDto {
 }
 
 /// Something that a channel was not told, for good.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SuppressedDto {
     /// The channel.
     pub channel: String,

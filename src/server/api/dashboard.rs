@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{AlertDto, StatusDto};
-use crate::model::{Labels, Level, Time, Value};
+use crate::model::{Labels, Level, Time, Value as FieldValue};
 
 /// What the dashboard shows at once.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DashboardDto {
     /// The version of larum.
     pub version: &'static str,
@@ -30,7 +31,7 @@ pub struct DashboardDto {
 }
 
 /// The subjects of a kind.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct KindDto {
     /// The kind.
     pub kind: String,
@@ -39,20 +40,23 @@ pub struct KindDto {
     /// How many of these are stale.
     pub stale: usize,
     /// The field that stands for each of them; null where they have no numbers.
+    #[schema(value_type = Option<String>)]
     pub field: Option<Arc<str>>,
     /// Those that alerts are about first, then by name; a part of them where there are many.
     pub subjects: Vec<DashboardSubjectDto>,
 }
 
 /// A subject on the dashboard.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DashboardSubjectDto {
     /// Which one.
     pub name: String,
     /// Its labels.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// The fields of its newest snapshot.
-    pub fields: BTreeMap<Arc<str>, Value>,
+    #[schema(value_type = BTreeMap<String, FieldValue>)]
+    pub fields: BTreeMap<Arc<str>, FieldValue>,
     /// The time of its newest snapshot.
     pub time: Time,
     /// No snapshot came for too long.

@@ -1,11 +1,12 @@
 //! The document of one field's samples.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::Time;
 
 /// The samples of one field.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct HistoryDto {
     /// The kind of the subject.
     pub kind: String,
@@ -23,5 +24,5 @@ pub struct HistoryDto {
     pub gap_seconds: f64,
     /// When, in seconds since 1970, with the mean, the smallest and the largest of the samples from then on for a step.
     /// Steps without samples are left out.
-    pub points: Vec<(f64, f64, f64, f64)>,
+    pub points: Vec<[f64; 4]>,
 }

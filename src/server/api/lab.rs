@@ -1,11 +1,12 @@
 //! The documents of the lab.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::Time;
 
 /// The text of the file that registered a rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RuleSourceDto {
     /// The file.
     pub file: String,
@@ -16,7 +17,7 @@ pub struct RuleSourceDto {
 }
 
 /// What rules would have told over a time, as they are saved and with one file edited.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct ReplayDto {
     /// What is wrong with the edited text; then nothing was run.
     pub problems: Option<String>,

@@ -1,13 +1,14 @@
 //! The documents of silences and acknowledgements.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::AlertDto;
 use crate::model::Time;
 use crate::routing::Matchers;
 
 /// One silence.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SilenceDto {
     /// Its id.
     pub id: String,
@@ -39,7 +40,7 @@ pub struct SilenceDto {
 }
 
 /// A silence with what it covers.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SilenceMadeDto {
     /// The silence.
     pub silence: SilenceDto,
@@ -54,7 +55,7 @@ pub struct SilenceMadeDto {
 }
 
 /// What was acknowledged.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AcknowledgedDto {
     /// The alerts as they are now.
     pub acknowledged: Vec<AlertDto>,
@@ -63,7 +64,7 @@ pub struct AcknowledgedDto {
 }
 
 /// Who acknowledged an alert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AckDto {
     /// Who.
     pub by: String,
@@ -74,7 +75,7 @@ pub struct AckDto {
 }
 
 /// The alert that mutes another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MutedDto {
     /// Its rule.
     pub rule: String,
@@ -87,7 +88,7 @@ pub struct MutedDto {
 }
 
 /// The next step of an alert's escalation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NextStepDto {
     /// When it is reached, if nothing changes; null while the time stands still.
     pub at: Option<Time>,
@@ -100,7 +101,7 @@ pub struct NextStepDto {
 }
 
 /// Something that is left alone for a while.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PauseDto {
     /// `rules` or `collectors`.
     pub what: String,
@@ -115,7 +116,7 @@ pub struct PauseDto {
 }
 
 /// A subject that was forgotten.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ForgottenDto {
     /// Its kind.
     pub kind: String,

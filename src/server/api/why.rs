@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{AckDto, AlertNotificationDto, MutedDto, NextStepDto, PauseDto, SuppressedDto};
-use crate::model::{CloseReason, EventKind, Labels, Level, Time, Value};
+use crate::model::{CloseReason, EventKind, Labels, Level, Time, Value as FieldValue};
 
 /// Why a rule fires on one subject or group, or not; or, where no subject was named, how all of them fare.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyDto {
     /// When this was so.
     pub time: Time,
@@ -24,7 +25,7 @@ pub struct WhyDto {
     pub evaluation: Vec<WhyPartDto>,
     /// The values that the condition read.
     #[serde(default)]
-    pub values: BTreeMap<String, Value>,
+    pub values: BTreeMap<String, FieldValue>,
     /// The alert's state and its timers.
     pub state: Option<WhyStateDto>,
     /// When it is judged or looked at next.
@@ -42,7 +43,7 @@ pub struct WhyDto {
 }
 
 /// The rule, and how it fares.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct WhyRuleDto {
     /// Its name.
     pub name: String,
@@ -72,7 +73,7 @@ pub struct WhyRuleDto {
 }
 
 /// What people have said of an alert, or are to be told.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WhyAttentionDto {
     /// Who acknowledged it.
     pub acknowledged: Option<AckDto>,
@@ -85,7 +86,7 @@ pub struct WhyAttentionDto {
 }
 
 /// A silence that covers an alert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhySilenceDto {
     /// Its id.
     pub id: String,
@@ -101,7 +102,7 @@ pub struct WhySilenceDto {
 }
 
 /// Verdicts, counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhyCountsDto {
     /// Some condition was true.
     pub fire: u64,
@@ -114,7 +115,7 @@ pub struct WhyCountsDto {
 }
 
 /// A script that failed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyFaultDto {
     /// When.
     pub time: Time,
@@ -127,13 +128,14 @@ pub struct WhyFaultDto {
 }
 
 /// What is judged.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct WhySubjectDto {
     /// What sort of thing it is.
     pub kind: String,
     /// Which one; of a set its group, as `region=eu`, or `all`.
     pub name: String,
     /// The subject's labels.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// The time of its newest snapshot.
     pub snapshot: Option<Time>,
@@ -146,7 +148,7 @@ pub struct WhySubjectDto {
 }
 
 /// The members of a set.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct WhyMembersDto {
     /// How many.
     pub count: usize,
@@ -157,7 +159,7 @@ pub struct WhyMembersDto {
 }
 
 /// What an evaluation says.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct WhyVerdictDto {
     /// `fire`, `clear`, `between` (neither `when` nor `clear` is true), `no_data`, `error`, `excluded` (`where` does not
     /// take it), `not_concerned` (it never had a field), or `not_judged`.
@@ -177,7 +179,7 @@ pub struct WhyVerdictDto {
 }
 
 /// What is said of one level.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyLevelDto {
     /// The level.
     pub level: Level,
@@ -186,7 +188,7 @@ pub struct WhyLevelDto {
 }
 
 /// How far a comparison is from being true.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WhyDistanceDto {
     /// As it is written.
     pub comparison: String,
@@ -197,7 +199,7 @@ pub struct WhyDistanceDto {
 }
 
 /// One closure of a rule, seen from inside.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyPartDto {
     /// `where`, `when`, `clear` or `level`.
     pub part: String,
@@ -216,7 +218,7 @@ pub struct WhyPartDto {
 }
 
 /// One expression.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyExpressionDto {
     /// How deep it stands below the closure's own expression, which has 0.
     pub depth: usize,
@@ -233,7 +235,7 @@ pub struct WhyExpressionDto {
 }
 
 /// What something came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhyOutcomeDto {
     /// `value`, `values` (of several evaluations), `not_reached`, `no_data` or `error`.
     pub result: String,
@@ -242,7 +244,7 @@ pub struct WhyOutcomeDto {
 }
 
 /// One question to history.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyAskedDto {
     /// As a rule writes it.
     pub question: String,
@@ -255,7 +257,7 @@ pub struct WhyAskedDto {
 }
 
 /// The samples that a window had.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhySamplesDto {
     /// How many.
     pub count: usize,
@@ -270,7 +272,7 @@ pub struct WhySamplesDto {
 }
 
 /// An alert's state and its timers.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct WhyStateDto {
     /// `inactive`, `pending`, `firing` or `recovering`.
     pub state: String,
@@ -293,7 +295,7 @@ pub struct WhyStateDto {
 }
 
 /// A timer of one condition.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyTimerDto {
     /// The level; null for a rule without levels.
     pub level: Option<Level>,
@@ -310,7 +312,7 @@ pub struct WhyTimerDto {
 }
 
 /// When something is judged or looked at next.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyNextDto {
     /// `snapshot`, `stale`, `tick`, `released` (from quarantine) or `timer`.
     pub what: String,
@@ -319,7 +321,7 @@ pub struct WhyNextDto {
 }
 
 /// Who is told, stage by stage.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyStagesDto {
     /// It does not fire: this is as if it did now.
     pub what_if: bool,
@@ -329,6 +331,7 @@ pub struct WhyStagesDto {
     #[serde(default)]
     pub level_unknown: Option<String>,
     /// The labels that routes look at: the subject's and the rule's.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// Whether alerts are told at all.
     pub alerting: bool,
@@ -344,7 +347,7 @@ pub struct WhyStagesDto {
 }
 
 /// Who would be told at one level.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyAtLevelDto {
     /// The level.
     pub level: Level,
@@ -362,7 +365,7 @@ impl WhyStagesDto {
 }
 
 /// One route.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyRouteDto {
     /// Its place in the list, from 1.
     pub number: usize,
@@ -384,7 +387,7 @@ pub struct WhyRouteDto {
 }
 
 /// A matcher that fails.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhyMismatchDto {
     /// `level`, `rule`, `kind`, `name` or a label.
     pub key: String,
@@ -395,7 +398,7 @@ pub struct WhyMismatchDto {
 }
 
 /// One channel.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct WhyChannelDto {
     /// Its name.
     pub name: String,
@@ -412,6 +415,7 @@ pub struct WhyChannelDto {
     /// When it is reminded, if nothing changes.
     pub reminder: Option<Time>,
     /// The labels of the group that tells it.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub group: Option<Labels>,
     /// What was decided last to be told of the present firing.
     pub told: Option<WhyToldDto>,
@@ -431,7 +435,7 @@ pub struct WhyChannelDto {
 }
 
 /// What became of the newest notification of the present firing to a channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhyDeliveryDto {
     /// `delivered`, `waiting` or `dead` (given up).
     pub state: String,
@@ -444,7 +448,7 @@ pub struct WhyDeliveryDto {
 }
 
 /// What was decided last to be told to a channel.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyToldDto {
     /// The level.
     pub level: Level,
@@ -459,7 +463,7 @@ pub struct WhyToldDto {
 }
 
 /// How a channel's deliveries go.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct WhyOutboxDto {
     /// Notifications that wait there, of all alerts.
     pub waiting: usize,
@@ -480,7 +484,7 @@ pub struct WhyOutboxDto {
 }
 
 /// A firing that is stored, and what became of its notifications.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyFiringDto {
     /// Its id.
     pub id: String,
@@ -499,7 +503,7 @@ pub struct WhyFiringDto {
 }
 
 /// All subjects or groups of a rule.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct WhySubjectsDto {
     /// How many there are.
     pub total: usize,
@@ -516,7 +520,7 @@ pub struct WhySubjectsDto {
 }
 
 /// How many subjects have a verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhyVerdictCountDto {
     /// As [`WhyVerdictDto::says`].
     pub says: String,
@@ -527,7 +531,7 @@ pub struct WhyVerdictCountDto {
 }
 
 /// One subject or group of a rule.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyNearDto {
     /// Its name.
     pub name: String,

@@ -19,10 +19,12 @@ use axum::response::{IntoResponse, Response};
 
 use super::access::Caller;
 use super::api::{PushDto, RefusedDto};
-use super::error::ApiError;
+use super::error::{ApiError, ErrorDto};
+use super::openapi::{Doc, any_of, one_or_many, text};
 use super::ports::{PushError, PushReceipt};
 use super::{Settings, Shared};
 use crate::history::{Batch, Source};
+use crate::model::wire::WireSnapshot;
 use body::{Encoding, Received};
 use entries::Entries;
 
@@ -68,6 +70,17 @@ pub(super) async fn snapshots(
     );
     refused.sort_by_key(|refused| refused.index);
     Ok(answer(&receipt, refused))
+}
+
+pub(super) fn snapshots_doc() -> Doc {
+    let mut doc = Doc::new("push_snapshots", "Push snapshots");
+    let snapshot = doc.schema_of::<WireSnapshot>();
+    let refused = any_of([doc.schema_of::<PushDto>(), doc.schema_of::<ErrorDto>()]);
+    doc.about("Judged and stored before the answer comes. May be packed with `Content-Encoding: gzip`.")
+        .body_as("application/json", one_or_many(snapshot), "A snapshot, a list of them, or one a line.")
+        .body_as("application/x-ndjson", text(), "A snapshot, a list of them, or one a line.")
+        .answers::<PushDto>(StatusCode::OK, "What became of the entries; some may have been refused.")
+        .answers_as(StatusCode::BAD_REQUEST, &["application/json"], refused, "Nothing was taken.")
 }
 
 /// From the bytes of a body to entries.

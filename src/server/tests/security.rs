@@ -21,7 +21,7 @@ const SECRETS: [(Scope, &str); 3] = [
 ];
 const OWN: &str = "own-token-0123456789abcdef";
 
-fn guarded() -> Settings {
+pub(super) fn guarded() -> Settings {
     let token = |(scope, secret): (Scope, &str)| Token {
         name: scope.as_str().into(),
         scopes: [scope].into(),
@@ -34,7 +34,7 @@ fn guarded() -> Settings {
 }
 
 /// A server with tokens, and what it was told to do.
-fn server(settings: Settings) -> (Router, Arc<Mutex<Vec<String>>>) {
+pub(super) fn server(settings: Settings) -> (Router, Arc<Mutex<Vec<String>>>) {
     let daemon = Daemon::default();
     let wishes = daemon.wishes.clone();
     let daemon = Arc::new(daemon);
@@ -42,7 +42,7 @@ fn server(settings: Settings) -> (Router, Arc<Mutex<Vec<String>>>) {
 }
 
 /// A path of a route, with something in the place of its parameters.
-fn path(route: &Route) -> String {
+pub(super) fn path(route: &Route) -> String {
     let query = match route.path {
         "/api/v1/why" => "?rule=known",
         "/api/v1/history" => "?kind=service&name=shop&field=rate",
@@ -57,7 +57,7 @@ fn path(route: &Route) -> String {
     format!("{}{query}", route.path.replace("{id}", id).replace("{name}", "n1").replace("{*path}", "app.js"))
 }
 
-fn request(route: &Route) -> axum::http::request::Builder {
+pub(super) fn request(route: &Route) -> axum::http::request::Builder {
     let builder = Request::builder().method((route.method)()).uri(path(route)).header("host", "localhost:8001");
     if is_write(route) { builder.header("content-type", "application/json") } else { builder }
 }
@@ -67,7 +67,7 @@ fn is_write(route: &Route) -> bool {
 }
 
 /// What a route takes as a body.
-fn body(route: &Route) -> Body {
+pub(super) fn body(route: &Route) -> Body {
     let text = match route.path {
         "/api/v1/snapshots" => entry("a").to_string(),
         "/api/v1/replay" => json!({ "file": "rules/a.rhai", "text": "" }).to_string(),
