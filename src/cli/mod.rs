@@ -22,7 +22,10 @@ mod replay;
 mod rules;
 mod run;
 mod silence;
+mod status;
 mod test;
+#[cfg(test)]
+mod testing;
 mod token;
 mod ui;
 mod why;
@@ -157,6 +160,13 @@ enum Command {
     ///
     /// Asks a running daemon. Silences come back after a restart; those that ended are kept as long as alerts.
     Silence(silence::SilenceArgs),
+    /// Say on one screen how the daemon fares, what fires, and what is wrong
+    ///
+    /// Asks a running daemon. The last line says whether all is well. Exits with 1 where no daemon answers, and where something
+    /// is wrong with it: it cannot store what it decides, alerting is off, a channel fails or is not configured, notifications
+    /// were given up, a collector is down, or there is an error among its problems. That an alert fires is no failure, and a
+    /// warning is none.
+    Status(status::StatusArgs),
     /// Say why a rule fires on something, or not: each value, timer, route and delivery
     ///
     /// Asks a running daemon, or a recording at a time of it. Without a subject all of them, the nearest to firing first.
@@ -206,6 +216,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
         Command::Audit(args) => audit::run(&args, &project, ui),
         Command::Token(args) => token::run(&args, ui),
         Command::Silence(args) => silence::run(&args, &project, ui),
+        Command::Status(args) => status::run(&args, &project, ui),
         Command::Ack(args) => ack::run(&args, &project, ui),
         Command::Why(args) => why::run(&args, &project, ui),
         Command::Init(args) => init::run(&args, ui),
