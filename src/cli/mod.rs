@@ -27,6 +27,7 @@ mod test;
 #[cfg(test)]
 mod testing;
 mod token;
+mod top;
 mod ui;
 mod why;
 
@@ -167,6 +168,12 @@ enum Command {
     /// were given up, a collector is down, or there is an error among its problems. That an alert fires is no failure, and a
     /// warning is none.
     Status(status::StatusArgs),
+    /// Watch on a live screen what fires, what is watched, the rules, and what happens
+    ///
+    /// Asks a running daemon every two seconds, and goes on when it was away for a while. `a` acknowledges the alert that is
+    /// chosen and `s` silences it; `?` names all keys, and `q` ends it. What begins and ends between two looks is not seen:
+    /// `larum alerts --all` has everything.
+    Top(top::TopArgs),
     /// Say why a rule fires on something, or not: each value, timer, route and delivery
     ///
     /// Asks a running daemon, or a recording at a time of it. Without a subject all of them, the nearest to firing first.
@@ -217,6 +224,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
         Command::Token(args) => token::run(&args, ui),
         Command::Silence(args) => silence::run(&args, &project, ui),
         Command::Status(args) => status::run(&args, &project, ui),
+        Command::Top(args) => top::run(&args, &project, ui),
         Command::Ack(args) => ack::run(&args, &project, ui),
         Command::Why(args) => why::run(&args, &project, ui),
         Command::Init(args) => init::run(&args, ui),

@@ -58,7 +58,7 @@ pub(super) fn is_down(collector: &Value) -> bool {
 }
 
 /// Where a problem is: `rules/service.rhai:5:5`, or the name of a thing.
-pub(super) fn place(problem: &Value) -> String {
+pub(in crate::cli) fn place(problem: &Value) -> String {
     let mut place = text(&problem["place"]);
     for key in ["line", "column"] {
         match problem[key].as_u64() {
