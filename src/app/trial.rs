@@ -103,7 +103,9 @@ impl Api {
         let ended = ended.map_err(|error| OperateError::Failed(format!("no sample can be sent: {error}")))?;
         match ended.code {
             Some(0) => Ok(String::from_utf8_lossy(&ended.out).trim().to_string()),
-            _ => Err(OperateError::Failed(ended.errors.trim_start_matches("error: ").to_string())),
+            _ => {
+                Err(OperateError::Conflict { said: ended.errors.trim_start_matches("error: ").to_string(), hint: None })
+            }
         }
     }
 }

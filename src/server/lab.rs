@@ -100,4 +100,5 @@ pub(super) fn test_channel_doc() -> Doc {
         .path("name", "The channel.")
         .answers_any(StatusCode::OK, "What is said of it.")
         .fails(StatusCode::NOT_FOUND, "There is no such channel.")
+        .fails(StatusCode::CONFLICT, "It did not take the sample.")
 }
