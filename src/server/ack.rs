@@ -34,7 +34,7 @@ struct One {
 
 /// The same, with what the firings must be.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = AckSeveralAsked)]
+#[schema(as = AckSeveralAsked, examples(json!({ "rule": "high_error_rate", "by": "anna", "comment": "looking" })))]
 #[serde(deny_unknown_fields)]
 struct Several {
     /// Of this rule.

@@ -19,7 +19,7 @@ use crate::routing::MAX_COMMENT;
 
 /// What is to be paused, or to go on.
 #[derive(serde::Deserialize, ToSchema)]
-#[schema(as = PauseAsked)]
+#[schema(as = PauseAsked, examples(json!({ "collectors": ["push"], "by": "anna", "comment": "moving the rack" })))]
 #[serde(deny_unknown_fields)]
 struct Asked {
     /// Which rules.
@@ -123,7 +123,7 @@ fn change_doc(doc: Doc) -> Doc {
 
 /// What is to be forgotten.
 #[derive(serde::Deserialize, ToSchema)]
-#[schema(as = ForgetAsked)]
+#[schema(as = ForgetAsked, examples(json!({ "kind": "service", "name": "billing" })))]
 #[serde(deny_unknown_fields)]
 struct Forgotten {
     /// Its kind.

@@ -30,7 +30,10 @@ const NONE: &str = "There is no such silence.";
 
 /// A silence as somebody asks for it.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = SilenceAsked)]
+#[schema(
+    as = SilenceAsked,
+    examples(json!({ "match": { "rule": "cpu_*" }, "for": "2h", "author": "anna", "comment": "deploy" }))
+)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     /// Which alerts it covers.
