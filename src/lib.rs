@@ -9,6 +9,7 @@ pub mod collect;
 pub mod config;
 pub mod diagnostic;
 pub mod engine;
+pub mod export;
 pub mod exposition;
 pub mod history;
 pub mod lab;

@@ -1,13 +1,16 @@
 //! What the HTTP server asks of the daemon: pushes in, views out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
@@ -18,12 +21,14 @@ use super::engine_thread::{Handle, Refused};
 use super::figures::Figures;
 use super::folder::Layout;
 use super::followers::Followers;
+use super::happenings::Happenings;
 use super::on_call;
 use super::problems::{Part, Problems};
 use super::{past, pause};
 use crate::collect::COLLECTOR_KIND;
 use crate::diagnostic::Severity;
 use crate::engine::{Alert, Books, Engine, Input, RuleView, Standing};
+use crate::export::Format;
 use crate::exposition::{Family, Names};
 use crate::history::{Batch, World};
 use crate::lab::why;
@@ -31,12 +36,14 @@ use crate::model::{ChannelName, FiringId, NotificationId, Now, Value};
 use crate::rules::check_unknown_fields;
 use crate::rules::{Rule, Scope};
 use crate::server::api::{
-    AlertDto, AlertPageDto, AttemptCountsDto, ChannelDto, CollectorDto, DeliveryDetailDto, DeliveryDto, OnCallDto,
-    OutboxDto, PauseDto, ProblemDto, RuleDto, RulesSummaryDto, SilenceDto, StatusDto, SubjectDto, WhyDto,
+    AlertDto, AlertPageDto, AttemptCountsDto, ChannelDto, CollectorDto, DashboardDto, DeliveryDetailDto, DeliveryDto,
+    HistoryDto, OnCallDto, OutboxDto, PauseDto, ProblemDto, RuleDto, RuleSourceDto, RulesSummaryDto, SilenceDto,
+    StatusDto, SubjectDto, WhyDto,
 };
 use crate::server::{
-    AuditEntry, AuditQuery, FiringQuery, Followed, Found, Intake, OutboxQuery, Overview, PastError, PushError,
-    PushReceipt, Readiness, SilenceQuery, TooManyFollowers, Unavailable, View, WhyError, WhyQuery, overview,
+    AuditEntry, AuditQuery, DashboardQuery, Exported, FiringQuery, Followed, Found, Happening, HistoryError,
+    HistoryQuery, Intake, OutboxQuery, Overview, PastError, PushError, PushReceipt, Readiness, SilenceQuery,
+    TooManyFollowers, Unavailable, View, WhyError, WhyQuery, overview,
 };
 use crate::store::{Audit, AuditFilter, Delivery, DeliveryFilter, DeliveryState, Reader};
 
@@ -56,6 +63,9 @@ pub(super) struct Api {
     pub(super) collectors: Arc<Collectors>,
     pub(super) deliveries: Arc<Deliveries>,
     pub(super) followers: Arc<Followers>,
+    pub(super) happenings: Arc<Happenings>,
+    /// One replay at a time.
+    pub(super) trying: Semaphore,
     /// Cancelled when requests are to end.
     pub(super) serving: CancellationToken,
     /// The first look at the files is over, and what it found is in force.
@@ -194,6 +204,30 @@ impl View for Api {
 
     fn silences(&self, asked: SilenceQuery) -> BoxFuture<'_, Result<Vec<SilenceDto>, Unavailable>> {
         self.list_silences(asked)
+    }
+
+    fn dashboard(&self, asked: DashboardQuery) -> BoxFuture<'_, Result<DashboardDto, Unavailable>> {
+        Box::pin(self.dashboard_document(asked))
+    }
+
+    fn events(&self) -> Result<BoxStream<'static, Happening>, TooManyFollowers> {
+        self.happenings.watch(self.serving.clone())
+    }
+
+    fn rule_source(&self, rule: String) -> BoxFuture<'_, Result<Option<RuleSourceDto>, Unavailable>> {
+        Box::pin(self.source_of(rule))
+    }
+
+    fn history(&self, asked: HistoryQuery) -> BoxFuture<'_, Result<HistoryDto, HistoryError>> {
+        Box::pin(self.samples(asked))
+    }
+
+    fn export(
+        &self,
+        what: Exported,
+        format: Format,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, io::Result<Bytes>>, PastError>> {
+        Box::pin(async move { Ok(self.exported(what, format)) })
     }
 
     fn why(&self, asked: WhyQuery) -> BoxFuture<'_, Result<WhyDto, WhyError>> {

@@ -13,9 +13,11 @@
 mod access;
 mod api;
 mod channel_files;
+mod child;
 mod clock;
 mod collectors;
 mod committer;
+mod dashboard;
 mod delivery;
 mod dry_run;
 mod effects_log;
@@ -23,6 +25,7 @@ mod engine_thread;
 mod figures;
 mod folder;
 mod followers;
+mod happenings;
 mod housekeeping;
 mod live;
 pub mod logging;
@@ -39,8 +42,10 @@ mod reload;
 mod resume;
 mod run;
 mod signals;
+mod stored;
 mod tasks;
 mod together;
+mod trial;
 mod watch;
 mod why;
 
@@ -272,11 +277,14 @@ impl App {
             Deliveries::new(engine.clone(), writer.clone(), clock.clone(), reader.clone(), context);
         deliveries.resume()?;
 
+        let happenings = Arc::new(happenings::Happenings::default());
         let after = {
             let (deliveries, mut log) = (deliveries.clone(), EffectsLog::default());
+            let happenings = happenings.clone();
             move |effects: &Arc<Effects>| {
                 log.log(effects);
                 deliveries.take(effects);
+                happenings.step(effects);
             }
         };
         let thread = |what| move |source| Error::System { what, source };
@@ -330,6 +338,7 @@ impl App {
             loaded: loaded.clone(),
             alerting: alerting.clone(),
             metric_names: metric_names.clone(),
+            happenings: happenings.clone(),
             changed: changed.clone(),
             access: access.clone(),
             pair,
@@ -361,6 +370,8 @@ impl App {
             collectors,
             deliveries: deliveries.clone(),
             followers,
+            happenings: happenings.clone(),
+            trying: tokio::sync::Semaphore::new(1),
             serving: edge.token().clone(),
             loaded,
             alerting,

@@ -10,10 +10,12 @@ use super::tasks;
 use crate::model::{Notification, NotificationId, Occasion};
 use crate::routing::Plan;
 use crate::server::api::{
-    AcknowledgedDto, AttemptDto, DeliveryDetailDto, DeliveryDto, ForgottenDto, OperatedDto, PauseDto, SilenceDto,
-    SilenceMadeDto, ToldDto,
+    AcknowledgedDto, AttemptDto, DeliveryDetailDto, DeliveryDto, ForgottenDto, OperatedDto, PauseDto, ReplayDto,
+    SilenceDto, SilenceMadeDto, ToldDto,
 };
-use crate::server::{Acknowledgement, AuditEntry, OperateError, Operator, OutboxQuery, PauseAsked, Unavailable};
+use crate::server::{
+    Acknowledgement, AuditEntry, OperateError, Operator, OutboxQuery, PauseAsked, ReplayAsked, Unavailable,
+};
 use crate::store::{
     Attempt, AttemptResult, Audit, Delivery, DeliveryFilter, DeliveryState, DeliveryStateName, Error, Reader, Record,
 };
@@ -53,6 +55,14 @@ impl Api {
 }
 
 impl Operator for Api {
+    fn replay(&self, asked: ReplayAsked) -> BoxFuture<'_, Result<ReplayDto, OperateError>> {
+        Box::pin(self.try_rules(asked))
+    }
+
+    fn test_channel(&self, channel: String) -> BoxFuture<'_, Result<String, OperateError>> {
+        Box::pin(self.send_sample(channel))
+    }
+
     fn retry_delivery(&self, id: &str) -> BoxFuture<'_, Result<OperatedDto, OperateError>> {
         let id = NotificationId::from(id);
         Box::pin(async move {

@@ -24,14 +24,14 @@ const NAMED: usize = 5;
 const TRANSITIONS: usize = 1000;
 
 /// Reads the store where that holds nobody up.
-pub(super) async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static, E: std::error::Error + Send + Sync + 'static>(
     store: Arc<dyn Reader>,
-    question: impl FnOnce(&dyn Reader) -> Result<T, store::Error> + Send + 'static,
+    question: impl FnOnce(&dyn Reader) -> Result<T, E> + Send + 'static,
 ) -> Result<T, PastError> {
     let read = tokio::task::spawn_blocking(move || question(store.as_ref())).await;
     read.map_err(|error| PastError::Store(error.to_string()))?.map_err(|error| {
         let error = format!("{:#}", anyhow::Error::new(error));
-        tracing::error!(error, "cannot read past alerts");
+        tracing::error!(error, "cannot read what is stored");
         PastError::Store(error)
     })
 }

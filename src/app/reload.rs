@@ -20,6 +20,7 @@ use super::delivery::Deliveries;
 use super::engine_thread::Handle;
 use super::figures::Figures;
 use super::folder::Layout;
+use super::happenings::Happenings;
 use super::older;
 use super::problems::{Part, Problems};
 use super::project::{Changes, Project};
@@ -60,6 +61,8 @@ pub(super) struct Reload {
     pub(super) changed: Arc<Notify>,
     /// What fields are called as metrics.
     pub(super) metric_names: Arc<Mutex<Names>>,
+    /// Told of each look.
+    pub(super) happenings: Arc<Happenings>,
     /// Who may ask.
     pub(super) access: Arc<Access>,
     /// The certificate of the listener.
@@ -148,6 +151,7 @@ impl Reload {
             self.writer.note(record);
         }
         self.loaded.store(true, Ordering::Relaxed);
+        self.happenings.looked();
         if problems {
             self.changed.notify_one();
         }

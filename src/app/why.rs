@@ -114,7 +114,7 @@ impl Api {
                 let ended = store.attempt_times(&name.as_str().into(), now - limit.per())?.len();
                 used.push((name, ended + in_flight));
             }
-            Ok((newest_firing(store, firing.as_ref(), rule, &subject)?, used))
+            Ok::<_, crate::store::Error>((newest_firing(store, firing.as_ref(), rule, &subject)?, used))
         });
         // What the engine says stands without the store; that this cannot be read is logged and shown elsewhere.
         let Ok((newest, used)) = read.await else { return document };

@@ -3,10 +3,10 @@
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::csv;
 use super::daemon::{ClientArgs, Daemon, own_zone};
 use super::silence::words::{shown_time, text};
 use super::{Error, Kind, ProjectArgs, Ui};
+use crate::export::csv;
 
 /// The largest page that the daemon gives.
 const PAGE: usize = 1000;

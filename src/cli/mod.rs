@@ -7,11 +7,11 @@ mod backup;
 mod channels;
 mod check;
 mod completions;
-mod csv;
 mod daemon;
 mod definitions;
 mod dry_run;
 mod error;
+mod export;
 mod init;
 mod man;
 mod origin;
@@ -22,8 +22,12 @@ mod replay;
 mod rules;
 mod run;
 mod silence;
+mod status;
 mod test;
+#[cfg(test)]
+mod testing;
 mod token;
+mod top;
 mod ui;
 mod why;
 
@@ -157,6 +161,19 @@ enum Command {
     ///
     /// Asks a running daemon. Silences come back after a restart; those that ended are kept as long as alerts.
     Silence(silence::SilenceArgs),
+    /// Say on one screen how the daemon fares, what fires, and what is wrong
+    ///
+    /// Asks a running daemon. The last line says whether all is well. Exits with 1 where no daemon answers, and where something
+    /// is wrong with it: it cannot store what it decides, alerting is off, a channel fails or is not configured, notifications
+    /// were given up, a collector is down, or there is an error among its problems. That an alert fires is no failure, and a
+    /// warning is none.
+    Status(status::StatusArgs),
+    /// Watch on a live screen what fires, what is watched, the rules, and what happens
+    ///
+    /// Asks a running daemon every two seconds, and goes on when it was away for a while. `a` acknowledges the alert that is
+    /// chosen and `s` silences it; `?` names all keys, and `q` ends it. What begins and ends between two looks is not seen:
+    /// `larum alerts --all` has everything.
+    Top(top::TopArgs),
     /// Say why a rule fires on something, or not: each value, timer, route and delivery
     ///
     /// Asks a running daemon, or a recording at a time of it. Without a subject all of them, the nearest to firing first.
@@ -165,6 +182,10 @@ enum Command {
     ///
     /// Asks a running daemon. Every write over HTTP and by these commands is written down, denied ones too.
     Audit(audit::AuditArgs),
+    /// Write what is stored for other programs: snapshots, or alerts that fired
+    ///
+    /// Reads the data folder, whether the daemon runs or not. A week is never in memory.
+    Export(export::ExportArgs),
     /// Make a token for somebody who asks the daemon
     Token(token::TokenArgs),
     /// Copy the data to a file, while the daemon runs on
@@ -204,8 +225,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, ui: &mut Ui) -> ExitCode {
         Command::Resume(args) => pause::resume(&args, &project, ui),
         Command::Forget(args) => pause::forget(&args, &project, ui),
         Command::Audit(args) => audit::run(&args, &project, ui),
+        Command::Export(args) => export::run(&args, &project, ui),
         Command::Token(args) => token::run(&args, ui),
         Command::Silence(args) => silence::run(&args, &project, ui),
+        Command::Status(args) => status::run(&args, &project, ui),
+        Command::Top(args) => top::run(&args, &project, ui),
         Command::Ack(args) => ack::run(&args, &project, ui),
         Command::Why(args) => why::run(&args, &project, ui),
         Command::Init(args) => init::run(&args, ui),

@@ -52,6 +52,9 @@ pub(super) struct ReplayArgs {
     /// Only the totals: no time line, no progress bar
     #[arg(long, short)]
     quiet: bool,
+    /// So many bytes of memory may be used: by a daemon that runs this as its child
+    #[arg(long, hide = true, value_name = "BYTES")]
+    address_space: Option<u64>,
     /// After how long without a snapshot a subject is stale, where the recording does not say it
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     stale_after: Duration,
@@ -69,6 +72,9 @@ enum ReplayFormat {
 }
 
 pub(super) fn run(args: &ReplayArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<(), Error> {
+    if let Some(bytes) = args.address_space {
+        limit_memory(bytes)?;
+    }
     let folder = &project.dir;
     let (files, loaded) = load(project, ui)?;
     let origin = Origin::of(args.file.as_deref(), &files, project)?;
@@ -248,4 +254,16 @@ fn not_judged(summary: &Summary, options: &Options, origin: &Origin, zone: &Time
         }
         (Some(_), Some(_)) => None,
     }
+}
+
+#[cfg(unix)]
+fn limit_memory(bytes: u64) -> Result<(), Error> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = Rlimit { current: Some(bytes), ..getrlimit(Resource::As) };
+    setrlimit(Resource::As, limit).map_err(|error| Error::new(Kind::Failure, std::io::Error::from(error)))
+}
+
+#[cfg(not(unix))]
+fn limit_memory(_: u64) -> Result<(), Error> {
+    Ok(())
 }

@@ -1,4 +1,6 @@
-//! The only way in which commands write: data to standard output, everything else to standard error.
+//! The only way in which commands write: data to standard output, everything else to standard error; or on the whole terminal.
+
+mod screen;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write};
@@ -6,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr as _;
+
+pub(super) use screen::Screen;
 
 use crate::diagnostic::{Colour, harmless, one_line};
 
@@ -16,6 +20,7 @@ pub struct Ui {
     out_colour: Colour,
     err_colour: Colour,
     watched: bool,
+    screen: bool,
 }
 
 impl Ui {
@@ -26,15 +31,16 @@ impl Ui {
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let colour = |is_terminal: bool| if is_terminal && !refused { Colour::On } else { Colour::Off };
         let (out_colour, err_colour) = (colour(out.is_terminal()), colour(err.is_terminal()));
-        let watched = err.is_terminal() && std::env::var_os("TERM").is_none_or(|value| value != "dumb");
-        Ui { out: Box::new(out), err: Box::new(err), out_colour, err_colour, watched }
+        let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let (watched, screen) = (err.is_terminal() && !is_dumb, out.is_terminal() && !is_dumb);
+        Ui { out: Box::new(out), err: Box::new(err), out_colour, err_colour, watched, screen }
     }
 
     /// Streams that keep what is written, without colours.
     pub fn captured() -> (Ui, Captured) {
         let captured = Captured::default();
         let (out, err) = (Box::new(captured.out.clone()), Box::new(captured.err.clone()));
-        (Ui { out, err, out_colour: Colour::Off, err_colour: Colour::Off, watched: false }, captured)
+        (Ui { out, err, out_colour: Colour::Off, err_colour: Colour::Off, watched: false, screen: false }, captured)
     }
 
     /// Whether data is coloured.
@@ -50,6 +56,19 @@ impl Ui {
     /// Whether messages go to a terminal, where a line can be drawn anew: somebody may watch.
     pub fn is_watched(&self) -> bool {
         self.watched
+    }
+
+    /// Whether data goes to a terminal that can be drawn on.
+    pub fn has_screen(&self) -> bool {
+        self.screen
+    }
+
+    /// The whole terminal to draw on, until it is dropped.
+    ///
+    /// # Errors
+    /// Where standard output is no terminal, or it cannot be set up.
+    pub(super) fn screen(&mut self) -> io::Result<Screen> {
+        Screen::open()
     }
 
     /// Writes a line of data.

@@ -440,6 +440,11 @@ impl Field {
             + self.newest.value.as_ref().map_or(0, text_len)
     }
 
+    /// The time of the newest sample that is no longer kept.
+    pub(crate) fn given_up(&self) -> Option<Time> {
+        self.given_up
+    }
+
     /// Whether every sample after `start` is still kept.
     pub(crate) fn reaches(&self, start: Time) -> bool {
         self.given_up.is_none_or(|given_up| given_up <= start)

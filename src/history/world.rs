@@ -256,6 +256,11 @@ impl World {
         samples.collect::<Vec<_>>().into_iter()
     }
 
+    /// Up to when samples of a field were given up, in engine time; `None` where all that came are there.
+    pub fn kept_since(&self, id: SubjectId, field: &str) -> Option<Time> {
+        self.table.get(id)?.field(field)?.given_up()
+    }
+
     /// From when (exclusive) to when (inclusive) a window of a subject reaches, in engine time. `None` where the subject
     /// is not known, or days are not kept for so long.
     pub fn span_of(&self, id: SubjectId, window: Window, now: Now) -> Option<(Time, Time)> {

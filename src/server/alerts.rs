@@ -11,8 +11,8 @@ use super::api::{AlertDto, AlertHistoryDto, AlertPageDto};
 use super::error::ApiError;
 use super::openapi::Doc;
 use super::ports::{FiringQuery, Found, PastError};
-use super::read::{NoQuery, query, unavailable};
-use crate::model::{Level, Time, duration};
+use super::read::{NoQuery, query, time, unavailable};
+use crate::model::Level;
 
 /// A page of past alerts has so many, unless asked otherwise.
 const PAGE: usize = 100;
@@ -47,7 +47,7 @@ struct AlertQuery {
 pub(super) async fn list(State(shared): State<Shared>, uri: Uri) -> Result<Json<AlertPageDto>, ApiError> {
     let asked: AlertQuery = query(&uri)?;
     let level = asked.level.as_deref().map(str::parse::<Level>).transpose().map_err(|error| bad(error.to_string()))?;
-    let since = asked.since.as_deref().map(|text| since(text, shared.intake.now().wall())).transpose()?;
+    let since = asked.since.as_deref().map(|text| time("since", text, shared.intake.now().wall())).transpose()?;
     let limit = asked.limit.filter(|limit| (1..=MAX_PAGE).contains(limit));
     if limit.is_none() && asked.limit.is_some() {
         return Err(bad(format!("`limit` is between 1 and {MAX_PAGE}")));
@@ -125,21 +125,11 @@ pub(super) fn one_doc() -> Doc {
 }
 
 /// A length of time before now, or a time.
-fn since(text: &str, now: Time) -> Result<Time, ApiError> {
-    if let Ok(length) = duration::parse(text) {
-        return Ok(now - length);
-    }
-    Time::parse_rfc3339(text).map_err(|_| {
-        bad(format!("`since` is `{text}`, which is neither a duration nor a time"))
-            .hint("write it like `7d`, `90m` or `2026-11-21T10:00:00Z`")
-    })
-}
-
 fn bad(error: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, error)
 }
 
-fn past_error(error: PastError) -> ApiError {
+pub(super) fn past_error(error: PastError) -> ApiError {
     match error {
         PastError::Unavailable(error) => unavailable(error),
         PastError::Store(_) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())

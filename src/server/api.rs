@@ -2,6 +2,9 @@
 //! All times are the wall clock's, as RFC 3339 text.
 
 mod alerts;
+mod dashboard;
+mod history;
+mod lab;
 mod lists;
 mod on_call;
 mod why;
@@ -13,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use alerts::{AlertEventDto, AlertHistoryDto, AlertNotificationDto, AlertPageDto, SuppressedDto, TransitionDto};
+pub use dashboard::{DashboardDto, DashboardSubjectDto, KindDto};
+pub use history::HistoryDto;
+pub use lab::{ReplayDto, RuleSourceDto};
 pub use lists::{AuditDto, ChannelsDto, DeliveriesDto, HealthDto, PausedDto, RulesDto, SilencesDto, SubjectsDto};
 pub use on_call::{AckDto, AcknowledgedDto, ForgottenDto, MutedDto, NextStepDto, PauseDto, SilenceDto, SilenceMadeDto};
 pub use why::{

@@ -11,9 +11,14 @@ mod alerts;
 mod answer;
 pub mod api;
 mod audit;
+mod dashboard;
 mod error;
+mod events;
+mod export;
 mod follow;
 mod guard;
+mod history;
+mod lab;
 mod listen;
 mod metrics;
 mod openapi;
@@ -26,6 +31,7 @@ mod push;
 mod read;
 mod routes;
 mod silences;
+mod web;
 mod why;
 
 pub use access::{Access, Caller};
@@ -33,9 +39,10 @@ pub use guard::AllowedHosts;
 pub use listen::{Certificate, Listener, serve};
 pub use overview::{Overview, overview};
 pub use ports::{
-    Acknowledgement, AuditEntry, AuditQuery, Cursor, FiringQuery, Followed, Found, Intake, Named, NoCursor,
-    OperateError, Operator, OutboxQuery, PastError, PauseAsked, PushError, PushReceipt, Readiness, SilenceQuery,
-    TooManyFollowers, Unavailable, View, WhyError, WhyQuery,
+    Acknowledgement, AuditEntry, AuditQuery, Cursor, DashboardQuery, Exported, FiringQuery, Followed, Found, Happening,
+    HistoryError, HistoryQuery, Intake, Named, NoCursor, OperateError, Operator, OutboxQuery, PastError, PauseAsked,
+    PushError, PushReceipt, Readiness, ReplayAsked, SAMPLED, SilenceQuery, TooManyFollowers, Unavailable, View,
+    WhyError, WhyQuery,
 };
 
 use std::any::Any;

@@ -1,17 +1,21 @@
 //! What the server needs of the rest of the daemon.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
 use super::api::{
-    AcknowledgedDto, AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DeliveryDetailDto, DeliveryDto, ForgottenDto,
-    OperatedDto, PauseDto, RuleDto, SilenceDto, SilenceMadeDto, StatusDto, SubjectDto, WhyDto,
+    AcknowledgedDto, AlertDto, AlertHistoryDto, AlertPageDto, ChannelDto, DashboardDto, DeliveryDetailDto, DeliveryDto,
+    ForgottenDto, HistoryDto, OperatedDto, PauseDto, ReplayDto, RuleDto, RuleSourceDto, SilenceDto, SilenceMadeDto,
+    StatusDto, SubjectDto, WhyDto,
 };
+use crate::export::{AlertFilter, Format, MetricFilter};
 use crate::exposition::Family;
 use crate::history::{Batch, Refusal};
 use crate::model::{FiringId, Level, Now, Time};
@@ -101,8 +105,99 @@ pub trait View: Send + Sync + 'static {
     fn pauses(&self) -> BoxFuture<'_, Result<Vec<PauseDto>, Unavailable>>;
     /// Silences, the newest first.
     fn silences(&self, asked: SilenceQuery) -> BoxFuture<'_, Result<Vec<SilenceDto>, Unavailable>>;
+    /// What the dashboard shows at once.
+    fn dashboard(&self, asked: DashboardQuery) -> BoxFuture<'_, Result<DashboardDto, Unavailable>>;
+    /// What happens from now on, until the daemon stops.
+    ///
+    /// # Errors
+    /// Where too many watch already.
+    fn events(&self) -> Result<BoxStream<'static, Happening>, TooManyFollowers>;
+    /// The text of the file that registered a rule; `None` where there is no such rule.
+    fn rule_source(&self, rule: String) -> BoxFuture<'_, Result<Option<RuleSourceDto>, Unavailable>>;
+    /// The samples of one field.
+    fn history(&self, asked: HistoryQuery) -> BoxFuture<'_, Result<HistoryDto, HistoryError>>;
+    /// What is stored, as bytes of a document, a piece at a time.
+    fn export(
+        &self,
+        what: Exported,
+        format: Format,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, io::Result<Bytes>>, PastError>>;
     /// Why a rule fires on something, or not.
     fn why(&self, asked: WhyQuery) -> BoxFuture<'_, Result<WhyDto, WhyError>>;
+}
+
+/// What the dashboard asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DashboardQuery {
+    /// Sparklines look back so far.
+    pub length: Duration,
+    /// Only subjects of this kind.
+    pub kind: Option<String>,
+    /// So many subjects of each kind at most.
+    pub limit: usize,
+}
+
+/// Subjects that one event tells at most.
+pub const SAMPLED: usize = 200;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// What: `alert`, `state`, `snapshots`, `rules` or `missed`.
+    pub event: &'static str,
+    /// More of it, as JSON.
+    pub data: String,
+}
+
+/// What is to be exported.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Exported {
+    /// Snapshots.
+    Metrics(MetricFilter),
+    /// Alerts.
+    Alerts(AlertFilter),
+}
+
+/// Which samples are asked for; times are the wall clock's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// The kind of the subject.
+    pub kind: String,
+    /// The name of the subject.
+    pub name: String,
+    /// The field.
+    pub field: String,
+    /// At or after this time.
+    pub from: Time,
+    /// Before this time.
+    pub to: Time,
+    /// Over how long they are summed up.
+    pub step: Option<Duration>,
+}
+
+/// Why no samples are given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HistoryError {
+    /// The past cannot be told.
+    Past(PastError),
+    /// There is no such subject.
+    Unknown {
+        /// What is not there.
+        error: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// There are too many.
+    TooMany {
+        /// The limit.
+        max: usize,
+    },
+}
+
+impl From<PastError> for HistoryError {
+    fn from(error: PastError) -> HistoryError {
+        HistoryError::Past(error)
+    }
 }
 
 /// What is to be explained.
@@ -211,6 +306,18 @@ pub trait Operator: Send + Sync + 'static {
     /// Where one is not paused; then nothing is changed.
     fn resume(&self, asked: PauseAsked) -> BoxFuture<'_, Result<Vec<PauseDto>, OperateError>>;
 
+    /// Runs the rules over what is stored, as they are saved and with one file edited.
+    ///
+    /// # Errors
+    /// Where another one runs, the file is none of rules, or it takes too long.
+    fn replay(&self, asked: ReplayAsked) -> BoxFuture<'_, Result<ReplayDto, OperateError>>;
+
+    /// Sends a sample notification to a channel. Gives what is said of it.
+    ///
+    /// # Errors
+    /// Where there is no such channel, or it did not take the sample.
+    fn test_channel(&self, channel: String) -> BoxFuture<'_, Result<String, OperateError>>;
+
     /// Forgets a subject, and closes its alerts as vanished.
     ///
     /// # Errors
@@ -222,6 +329,17 @@ pub trait Operator: Send + Sync + 'static {
     /// # Errors
     /// Where nothing that fires is meant.
     fn acknowledge(&self, asked: Acknowledgement) -> BoxFuture<'_, Result<AcknowledgedDto, OperateError>>;
+}
+
+/// An edited file of rules that is to be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayAsked {
+    /// Its path in the project folder.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// How far back.
+    pub length: Duration,
 }
 
 /// Which firings somebody acknowledges. All conditions that are given must hold.

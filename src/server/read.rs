@@ -12,6 +12,7 @@ use super::api::{ChannelsDto, HealthDto, RulesDto, StatusDto, SubjectsDto};
 use super::error::ApiError;
 use super::openapi::Doc;
 use super::ports::Unavailable;
+use crate::model::{Time, duration};
 
 /// The process is alive.
 pub(super) async fn healthz() -> Json<HealthDto> {
@@ -104,6 +105,17 @@ pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
     let parsed = Query::<T>::try_from_uri(uri);
     parsed.map(|Query(query)| query).map_err(|error| {
         ApiError::new(StatusCode::BAD_REQUEST, format!("the parameters cannot be read: {}", error.body_text()))
+    })
+}
+
+/// A time that a parameter says: how long before now, or a whole time.
+pub(super) fn time(key: &str, text: &str, now: Time) -> Result<Time, ApiError> {
+    if let Ok(length) = duration::parse(text) {
+        return Ok(now - length);
+    }
+    Time::parse_rfc3339(text).map_err(|_| {
+        let error = format!("`{key}` is `{text}`, which is neither a duration nor a time");
+        ApiError::new(StatusCode::BAD_REQUEST, error).hint("write it like `7d`, `90m` or `2026-11-21T10:00:00Z`")
     })
 }
 

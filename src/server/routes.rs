@@ -7,7 +7,10 @@ use axum::routing::{MethodRouter, delete, get, post};
 use crate::access::Scope;
 
 use super::openapi::{self, Doc};
-use super::{Shared, ack, alerts, audit, follow, metrics, outbox, pause, push, read, silences, why};
+use super::{
+    Shared, ack, alerts, audit, dashboard, events, export, follow, history, lab, metrics, outbox, pause, push, read,
+    silences, web, why,
+};
 
 /// One route.
 #[derive(Clone, Copy)]
@@ -40,14 +43,17 @@ const READ: Option<Scope> = Some(Scope::Read);
 
 /// All of them.
 pub(super) const ROUTES: &[Route] = &[
+    asks("/", None, || get(web::index), web::index_doc),
+    asks("/assets/{*path}", None, || get(web::asset), web::asset_doc),
     asks("/healthz", None, || get(read::healthz), read::healthz_doc),
     asks("/readyz", None, || get(read::readyz), read::readyz_doc),
-    asks("/openapi.json", None, || get(openapi::document), openapi::document_doc),
     asks("/metrics", READ, || get(metrics::metrics), metrics::metrics_doc),
     asks("/api/v1/snapshots", READ, || get(follow::snapshots), follow::snapshots_doc),
     does("/api/v1/snapshots", Scope::Push, || post(push::snapshots), push::snapshots_doc),
     asks("/api/v1/status", READ, || get(read::status), read::status_doc),
     asks("/api/v1/rules", READ, || get(read::rules), read::rules_doc),
+    asks("/api/v1/rules/{name}/source", READ, || get(lab::source), lab::source_doc),
+    does("/api/v1/replay", Scope::Write, || post(lab::replay), lab::replay_doc),
     asks("/api/v1/alerts", READ, || get(alerts::list), alerts::list_doc),
     asks("/api/v1/alerts/{id}", READ, || get(alerts::one), alerts::one_doc),
     does("/api/v1/alerts/{id}/ack", Scope::Write, || post(ack::one), ack::one_doc),
@@ -55,6 +61,7 @@ pub(super) const ROUTES: &[Route] = &[
     asks("/api/v1/silences", READ, || get(silences::list), silences::list_doc),
     does("/api/v1/silences", Scope::Write, || post(silences::make), silences::make_doc),
     asks("/api/v1/silences/{id}", READ, || get(silences::one), silences::one_doc),
+    asks("/openapi.json", None, || get(openapi::document), openapi::document_doc),
     Route {
         method: || Method::DELETE,
         path: "/api/v1/silences/{id}",
@@ -68,7 +75,13 @@ pub(super) const ROUTES: &[Route] = &[
     does("/api/v1/forget", Scope::Write, || post(pause::forget), pause::forget_doc),
     asks("/api/v1/audit", READ, || get(audit::list), audit::list_doc),
     asks("/api/v1/subjects", READ, || get(read::subjects), read::subjects_doc),
+    asks("/api/v1/dashboard", READ, || get(dashboard::dashboard), dashboard::dashboard_doc),
+    asks("/api/v1/events", READ, || get(events::events), events::events_doc),
+    asks("/api/v1/history", READ, || get(history::history), history::history_doc),
+    asks("/api/v1/export/metrics", READ, || get(export::metrics), export::metrics_doc),
+    asks("/api/v1/export/alerts", READ, || get(export::alerts), export::alerts_doc),
     asks("/api/v1/channels", READ, || get(read::channels), read::channels_doc),
+    does("/api/v1/channels/{name}/test", Scope::Write, || post(lab::test_channel), lab::test_channel_doc),
     asks("/api/v1/why", READ, || get(why::why), why::why_doc),
     asks("/api/v1/outbox", READ, || get(outbox::list), outbox::list_doc),
     asks("/api/v1/outbox/{id}", READ, || get(outbox::show), outbox::show_doc),
@@ -77,6 +90,11 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 impl Route {
+    /// Its path as the document writes it, which knows no parameter that goes over several parts of a path.
+    pub(super) fn documented_path(&self) -> String {
+        self.path.replace("{*", "{")
+    }
+
     /// Whether it does something that is written down in the audit log. Snapshots are counted elsewhere: there are too many.
     pub(super) fn is_audited(&self) -> bool {
         self.scope == Some(Scope::Write)

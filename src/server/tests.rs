@@ -96,6 +96,46 @@ impl View for Daemon {
     fn readiness(&self) -> Readiness {
         Readiness { missing: self.missing.clone() }
     }
+    fn dashboard(&self, asked: DashboardQuery) -> BoxFuture<'_, Result<super::api::DashboardDto, Unavailable>> {
+        Box::pin(async move {
+            Ok(super::api::DashboardDto {
+                version: "1",
+                status: self.status().await?,
+                alerts: Vec::new(),
+                states: Default::default(),
+                levels: Default::default(),
+                kinds: Vec::new(),
+                since: Time::EPOCH,
+                step_seconds: asked.length.as_secs_f64(),
+            })
+        })
+    }
+    fn events(&self) -> Result<BoxStream<'static, Happening>, TooManyFollowers> {
+        let happened = Happening { event: "alert", data: "{}".into() };
+        Ok(Box::pin(futures_util::stream::iter([happened])))
+    }
+    fn rule_source(&self, rule: String) -> BoxFuture<'_, Result<Option<super::api::RuleSourceDto>, Unavailable>> {
+        let source = super::api::RuleSourceDto { file: "rules/a.rhai".into(), line: 1, text: rule };
+        self.answer(Some(source))
+    }
+    fn history(&self, asked: HistoryQuery) -> BoxFuture<'_, Result<super::api::HistoryDto, HistoryError>> {
+        let known = asked.name == "shop";
+        let step_seconds = asked.step.unwrap_or_default().as_secs_f64();
+        let HistoryQuery { kind, name, field, from, to, .. } = asked;
+        let points = vec![[1.5, 2.0, 1.0, 3.0]];
+        let history = super::api::HistoryDto { kind, name, field, from, to, step_seconds, gap_seconds: 60.0, points };
+        let unknown = HistoryError::Unknown { error: "there is no such subject".into(), hint: Some("shop".into()) };
+        Box::pin(async move { if known { Ok(history) } else { Err(unknown) } })
+    }
+    fn export(
+        &self,
+        what: Exported,
+        format: crate::export::Format,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, std::io::Result<bytes::Bytes>>, PastError>> {
+        let text = format!("{what:?} {format:?}");
+        let stream = futures_util::stream::iter([Ok(bytes::Bytes::from(text))]);
+        Box::pin(async move { Ok::<BoxStream<'static, _>, _>(Box::pin(stream)) })
+    }
     fn metrics(&self) -> BoxFuture<'_, Result<Vec<crate::exposition::Family>, Unavailable>> {
         use crate::exposition::{Family, Sort};
         self.answer(vec![Family::single("larum_rules", Sort::Gauge, "Rules.", 3.0)])
@@ -274,6 +314,13 @@ impl View for Daemon {
 }
 
 impl Operator for Daemon {
+    fn replay(&self, asked: ReplayAsked) -> BoxFuture<'_, Result<super::api::ReplayDto, OperateError>> {
+        let events = vec![json!({ "file": asked.file, "text": asked.text, "seconds": asked.length.as_secs() })];
+        Box::pin(async move { Ok(super::api::ReplayDto { events, ..Default::default() }) })
+    }
+    fn test_channel(&self, channel: String) -> BoxFuture<'_, Result<String, OperateError>> {
+        Box::pin(async move { Ok(format!("`{channel}` took it")) })
+    }
     fn retry_delivery(&self, id: &str) -> BoxFuture<'_, Result<OperatedDto, OperateError>> {
         let answer = match id {
             "n1" => Ok(OperatedDto { id: id.into(), result: "waiting".into() }),
@@ -627,6 +674,93 @@ async fn metrics_are_given_in_the_format_that_is_asked_for() {
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         assert_eq!(std::str::from_utf8(&body).unwrap(), expected);
     }
+}
+
+#[tokio::test]
+async fn a_rule_is_tried_with_its_file_and_how_far_back() {
+    let daemon = Arc::new(Daemon::default());
+    let router = router(settings(), Arc::new(Engine::default()), daemon.clone(), daemon);
+    for (body, status, said) in [
+        (json!({ "file": "rules/a.rhai", "text": "x", "from": "2h" }), 200, "7200"),
+        (json!({ "file": "rules/a.rhai", "text": "x" }), 200, "86400"),
+        (json!({ "file": "rules/a.rhai" }), 400, "missing field `text`"),
+        (json!({ "file": "rules/a.rhai", "text": "x", "from": "90d" }), 400, "at most 31d"),
+    ] {
+        let request = post().uri("/api/v1/replay").body(Body::from(body.to_string())).unwrap();
+        let (answered, json, _) = send(router.clone(), request).await;
+        assert!(answered == status && json.to_string().contains(said), "{answered} {json}");
+    }
+    let long = json!({ "file": "rules/a.rhai", "text": "x".repeat(2 << 20) }).to_string();
+    let (status, _, _) = send(router.clone(), post().uri("/api/v1/replay").body(Body::from(long)).unwrap()).await;
+    assert_eq!(status, 413);
+    let request = post().uri("/api/v1/channels/ops/test").body(Body::from("{}")).unwrap();
+    assert_eq!(send(router, request).await.1, json!({ "said": "`ops` took it" }));
+}
+
+#[tokio::test]
+async fn events_are_sent_as_they_happen() {
+    let daemon = Arc::new(Daemon::default());
+    let router = router(settings(), Arc::new(Engine::default()), daemon.clone(), daemon);
+    let request = Request::get("/api/v1/events").header("host", "localhost:8001").body(Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    assert_eq!(body, "event: hello\nretry: 2000\ndata: {}\n\nevent: alert\ndata: {}\n\n");
+}
+
+#[tokio::test]
+async fn the_dashboard_says_how_far_back_it_looks() {
+    let (status, json) = get_with(Daemon::default(), "/api/v1/dashboard?duration=24h").await;
+    assert_eq!((status, &json["step_seconds"]), (200, &json!(86_400.0)));
+    for (query, said) in
+        [("duration=1s", "between 1m and 7d"), ("limit=3000", "`limit` is at most 2000"), ("duration=x", "`duration`")]
+    {
+        let (status, json) = get_with(Daemon::default(), &format!("/api/v1/dashboard?{query}")).await;
+        assert_error(status, &json, 400, said);
+    }
+}
+
+#[tokio::test]
+async fn samples_are_asked_for_with_a_subject_and_a_time() {
+    let path = "/api/v1/history?kind=service&name=shop&field=rate";
+    let (status, json) = get_with(Daemon::default(), &format!("{path}&from=2h&step=1m")).await;
+    assert_eq!((status, &json["step_seconds"], &json["points"]), (200, &json!(60.0), &json!([[1.5, 2.0, 1.0, 3.0]])));
+    for (query, said, hint) in [
+        ("&from=1h&to=2h", "nothing lies between", "`from` must be before `to`"),
+        ("&from=7d&step=1s", "more than 11000 points", "a longer `step`"),
+        ("&from=soon", "`from` is `soon`", "write it like"),
+        ("&step=x", "`step`:", ""),
+    ] {
+        let (status, json) = get_with(Daemon::default(), &format!("{path}{query}")).await;
+        assert_error(status, &json, 400, said);
+        assert!(json["hint"].as_str().unwrap_or_default().contains(hint), "{json}");
+    }
+    let (status, json) = get_with(Daemon::default(), "/api/v1/history?kind=service&name=pay&field=rate").await;
+    assert_error(status, &json, 404, "no such subject");
+}
+
+#[tokio::test]
+async fn what_is_stored_is_exported_in_the_format_that_is_asked_for() {
+    let daemon = Arc::new(Daemon::default());
+    let router = router(settings(), Arc::new(Engine::default()), daemon.clone(), daemon);
+    for (path, content_type, expected) in [
+        ("metrics?kind=host,disk&field=load", "application/x-ndjson", "kinds: {\"disk\", \"host\"}"),
+        ("alerts?rule=r&format=csv", "text/csv; charset=utf-8", "rule: Some(\"r\")"),
+        ("alerts?format=json", "application/json", "Json"),
+    ] {
+        let request = Request::get(format!("/api/v1/export/{path}")).header("host", "localhost:8001");
+        let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), response.headers()["content-type"].to_str().unwrap()),
+            (200, content_type)
+        );
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert!(std::str::from_utf8(&body).unwrap().contains(expected), "{body:?}");
+    }
+    let (status, json) = get_with(Daemon::default(), "/api/v1/export/alerts?format=xml").await;
+    assert_error(status, &json, 400, "`xml` is no format");
+    let (status, json) = get_with(Daemon::default(), "/api/v1/export/metrics?since=1h&until=2h").await;
+    assert_error(status, &json, 400, "nothing lies between");
 }
 
 #[tokio::test]

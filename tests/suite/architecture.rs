@@ -18,9 +18,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("channels", &["model", "diagnostic", "config"]),
     ("outbox", &["model", "channels", "engine"]),
     ("store", &["model", "history", "engine", "outbox"]),
+    ("export", &["model", "history", "diagnostic", "store"]),
     ("collect", &["model", "history", "diagnostic"]),
     // Silences come in as plans, and go out as documents.
-    ("server", &["model", "history", "diagnostic", "access", "routing", "exposition"]),
+    ("server", &["model", "history", "diagnostic", "access", "routing", "exposition", "export"]),
     ("config", &["model", "diagnostic", "history", "rules", "routing", "collect", "channels", "access", "exposition"]),
     // What the outbox decides is pure, and decides in the lab too. Of the server the lab knows its documents alone: it
     // explains in the words of the daemon, and commands read both.
@@ -42,7 +43,20 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["access", "model", "diagnostic", "config", "rules", "routing", "channels", "store", "lab", "app", "server"],
+        &[
+            "access",
+            "model",
+            "diagnostic",
+            "config",
+            "rules",
+            "routing",
+            "channels",
+            "store",
+            "export",
+            "lab",
+            "app",
+            "server",
+        ],
     ),
 ];
 

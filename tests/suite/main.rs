@@ -15,6 +15,7 @@ mod lifecycle;
 mod outbox;
 mod people;
 mod projects;
+mod readme;
 mod receiver;
 mod reload;
 mod why;

@@ -1,38 +1,18 @@
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::ExitCode;
-use std::sync::mpsc;
 
 use super::*;
-
-/// A daemon that gives one answer after the other. Gives its address, and what it was asked.
-fn daemon(answers: Vec<(u16, Value)>) -> (String, mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (asked, paths) = mpsc::channel();
-    std::thread::spawn(move || {
-        for (status, body) in answers {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
-            asked.send(lines.next().unwrap().split(' ').nth(1).unwrap().to_string()).unwrap();
-            lines.take_while(|line| !line.is_empty()).for_each(drop);
-            let body = body.to_string();
-            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-        }
-    });
-    (url, paths)
-}
+use crate::cli::testing::daemon;
 
 /// Runs `larum alerts` against a daemon with these answers: exit code, standard output and error, what was asked.
 fn alerts(answers: Vec<(u16, Value)>, args: &[&str]) -> (ExitCode, String, String, Vec<String>) {
-    let (url, paths) = daemon(answers);
+    let (url, asked) = daemon(answers);
     let (mut ui, captured) = Ui::captured();
     let folder = tempfile::tempdir().unwrap();
     let fixed = ["larum", "--dir", folder.path().to_str().unwrap(), "alerts", "--url", &url];
     let code = super::super::run(fixed.iter().chain(args).map(OsString::from), &mut ui);
-    (code, captured.out(), captured.err(), paths.try_iter().collect())
+    (code, captured.out(), captured.err(), asked.try_iter().map(|asked| asked.path).collect())
 }
 
 fn alert(id: &str, state: &str) -> Value {

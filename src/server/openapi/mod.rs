@@ -90,7 +90,7 @@ pub(super) fn make(routes: &[Route]) -> Json {
                 assert!(other == *schema, "two types are called {name} in the document");
             }
         }
-        paths.add_path_operation(route.path, vec![http_method(route)], operation(route, doc));
+        paths.add_path_operation(route.documented_path(), vec![http_method(route)], operation(route, doc));
     }
     schemas.extend(doc::schemas_of::<ErrorDto>());
     let responses = REFUSALS.map(|(_, name, about)| (name, doc::json_response::<ErrorDto>(about)));

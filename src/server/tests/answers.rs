@@ -39,7 +39,7 @@ fn assert_guided(headers: &header::HeaderMap, what: &str) {
 
 #[tokio::test]
 async fn every_answer_tells_browsers_that_it_is_no_page_of_theirs() {
-    for route in ROUTES {
+    for route in ROUTES.iter().filter(|route| route.path != "/") {
         let (_, headers, _) = ask(&server(settings()).0, request(route).body(body(route)).unwrap()).await;
         assert_guided(&headers, route.path);
         let (status, headers, _) = ask(&server(guarded()).0, request(route).body(body(route)).unwrap()).await;

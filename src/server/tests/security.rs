@@ -45,6 +45,7 @@ pub(super) fn server(settings: Settings) -> (Router, Arc<Mutex<Vec<String>>>) {
 pub(super) fn path(route: &Route) -> String {
     let query = match route.path {
         "/api/v1/why" => "?rule=known",
+        "/api/v1/history" => "?kind=service&name=shop&field=rate",
         "/api/v1/snapshots" if (route.method)() == Method::GET => "?follow=true",
         _ => "",
     };
@@ -53,7 +54,7 @@ pub(super) fn path(route: &Route) -> String {
         Some("silences") => "s1",
         _ => "n1",
     };
-    format!("{}{query}", route.path.replace("{id}", id))
+    format!("{}{query}", route.path.replace("{id}", id).replace("{name}", "n1").replace("{*path}", "app.js"))
 }
 
 pub(super) fn request(route: &Route) -> axum::http::request::Builder {
@@ -69,6 +70,7 @@ fn is_write(route: &Route) -> bool {
 pub(super) fn body(route: &Route) -> Body {
     let text = match route.path {
         "/api/v1/snapshots" => entry("a").to_string(),
+        "/api/v1/replay" => json!({ "file": "rules/a.rhai", "text": "" }).to_string(),
         "/api/v1/silences" => json!({ "match": { "rule": "x" }, "for": "1h" }).to_string(),
         "/api/v1/ack" => json!({ "rule": "x" }).to_string(),
         "/api/v1/pause" | "/api/v1/resume" => json!({ "rules": true }).to_string(),

@@ -1,12 +1,25 @@
 //! Lines for spreadsheets, as RFC 4180 has them.
 
 use crate::diagnostic::lines;
+use crate::model::Value;
 
 /// One line with its end. A cell that a spreadsheet would take for a formula begins with `'`, as OWASP advises; control
 /// characters are left out.
-pub(super) fn line<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
+pub fn line<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
     let cells: Vec<String> = cells.into_iter().map(|cell_text| cell(cell_text.as_ref())).collect();
     format!("{}\r\n", cells.join(","))
+}
+
+/// One line whose last cell is a value. A number is one for a spreadsheet too, whatever it begins with, and in its shortest
+/// form that reads as the same.
+pub fn line_with<T: AsRef<str>>(cells: impl IntoIterator<Item = T>, value: &Value) -> String {
+    let before = line(cells);
+    let value = match value {
+        Value::Number(number) => number.to_string(),
+        Value::Bool(is) => is.to_string(),
+        Value::Text(text) => cell(text),
+    };
+    format!("{},{value}\r\n", before.trim_end_matches("\r\n"))
 }
 
 fn cell(text: &str) -> String {
