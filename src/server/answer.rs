@@ -97,14 +97,15 @@ async fn guide(mut request: Request, next: Next) -> Response {
 /// What was given for a token is not to be kept on anybody's disk: it would outlast the token. Its tag serves clients that
 /// have the document in memory.
 pub(super) async fn tag(request: Request, next: Next) -> Response {
-    let is_get = *request.method() == Method::GET;
+    // The head of a document is that of the document: its body is still here, and is taken off on the way out.
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_for_token = request.extensions().get::<Caller>().is_some_and(|caller| caller.token.is_some());
     let known = request.headers().get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let known = known.collect::<Vec<_>>().join(",");
     let response = next.run(request).await;
     let size = response.body().size_hint().exact();
     let is_modest = size.is_some_and(|size| size <= TAGGED_TO);
-    if !(is_get && is_modest && response.status() == StatusCode::OK && is_document(response.headers())) {
+    if !(is_read && is_modest && response.status() == StatusCode::OK && is_document(response.headers())) {
         return response;
     }
     let (mut parts, body) = response.into_parts();

@@ -126,6 +126,10 @@ async fn whoever_has_a_document_already_is_told_so() {
         assert!(headers.get("content-type").is_none() && headers.contains_key("vary"), "{headers:?}");
         assert_eq!(headers["cache-control"], "private, no-cache");
         assert_guided(&headers, path);
+        let head = Request::head(path).header("host", "localhost").body(Body::empty()).unwrap();
+        let (status, head, nothing) = ask(&router, head).await;
+        assert_eq!((status, nothing.len(), &head["etag"]), (200, 0, &HeaderValue::try_from(&tag).unwrap()));
+        assert_eq!(head["cache-control"], "private, no-cache");
         let (status, _, again) = ask(&router, get(path, &[("if-none-match", "\"x\"")])).await;
         assert_eq!((status, again), (200, body));
     }
