@@ -333,6 +333,7 @@ impl App {
             grace: DRAIN_ATTEMPTS,
             store: reader.clone(),
             memory: config.history.memory,
+            memory_limit: config.history.memory_limit,
             reach: Mutex::default(),
             figures: figures.clone(),
             loaded: loaded.clone(),

@@ -18,6 +18,7 @@ use super::collectors::Collectors;
 use super::committer::Writer;
 use super::delivery::Deliveries;
 use super::engine_thread::Handle;
+use super::error_chain;
 use super::figures::Figures;
 use super::folder::Layout;
 use super::happenings::Happenings;
@@ -51,6 +52,8 @@ pub(super) struct Reload {
     pub(super) store: Arc<dyn Reader>,
     /// For how long everything is kept in memory.
     pub(super) memory: Duration,
+    /// How much memory samples may take, in bytes.
+    pub(super) memory_limit: usize,
     /// How far back rules look beyond that, as it was last put in force.
     pub(super) reach: Mutex<Reach>,
     /// Set when the first look is in force.
@@ -101,28 +104,32 @@ impl Reload {
         .await?;
         self.figures.reloads.add(1);
         if let Some(rules) = &changes.rules {
-            self.look_back(rules.reach().beyond(self.memory)).await?;
+            self.look_back(rules.reach().beyond(self.memory)).await;
         }
         Ok(self.apply(changes))
     }
 
     /// Gives the engine what is stored of what rules look back on, before they are put in force.
-    async fn look_back(&self, reach: Reach) -> anyhow::Result<()> {
-        {
-            let mut known = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
-            if *known == reach {
-                return Ok(());
-            }
-            known.clone_from(&reach);
+    ///
+    /// Where that cannot be read, windows begin with what memory has, and the next look tries again.
+    async fn look_back(&self, reach: Reach) {
+        if *self.reach.lock().unwrap_or_else(PoisonError::into_inner) == reach {
+            return;
         }
         if !reach.is_empty() {
-            let (store, now) = (self.store.clone(), self.clock.now().time);
-            if let Some(older) = tasks::blocking(move || older::read(&*store, reach, now)).await? {
+            let (store, now, asked, room) =
+                (self.store.clone(), self.clock.now().time, reach.clone(), self.memory_limit / 2);
+            let read = tasks::blocking(move || older::read(&*store, asked, now, room)).await;
+            match read {
                 // The engine may have stopped meanwhile.
-                self.engine.tell(Input::Backfill(older.into())).ok();
+                Ok(Ok(older)) => drop(older.map(|older| self.engine.tell(Input::Backfill(older.into())))),
+                Ok(Err(error)) => return tracing::error!(error, "cannot read what rules look back on"),
+                Err(error) => {
+                    return tracing::error!(error = error_chain(error.as_ref()), "cannot read what rules look back on");
+                }
             }
         }
-        Ok(())
+        *self.reach.lock().unwrap_or_else(PoisonError::into_inner) = reach;
     }
 
     /// Puts changes in force. Gives when to look again.

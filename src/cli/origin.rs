@@ -65,8 +65,13 @@ impl Origin {
         }
     }
 
-    /// Opens it, of what is stored from where rules that begin at `from` may look back to.
-    pub(super) fn open(&self, from: Option<Time>, until: Option<Time>, project: &Project) -> Result<Recording, Error> {
+    /// Opens it, of what is stored from where the rules of all these projects, which begin at `from`, may look back to.
+    pub(super) fn open(
+        &self,
+        from: Option<Time>,
+        until: Option<Time>,
+        projects: &[&Project],
+    ) -> Result<Recording, Error> {
         match self {
             Origin::File(file) => match file.to_str() {
                 Some("-") => Ok(Recording::of(io::stdin())),
@@ -74,7 +79,8 @@ impl Origin {
             },
             Origin::Stored { data_dir, store } => {
                 let filter = PieceFilter {
-                    from: from.map(|from| looks_back(from, project)),
+                    from: from
+                        .map(|from| projects.iter().map(|project| looks_back(from, project)).min().unwrap_or(from)),
                     until: until.map(|until| until + CLOCKS_APART),
                     ..PieceFilter::default()
                 };

@@ -81,7 +81,8 @@ pub(super) fn run(args: &ReplayArgs, project: &ProjectArgs, ui: &mut Ui) -> Resu
     let project = loaded;
     let options = options(args, &origin, &project)?;
     let old = args.against.as_ref().map(|old| load_old(old, folder, ui)).transpose()?;
-    let recording = origin.open(options.from, options.until, &project)?;
+    let both: Vec<&Project> = std::iter::once(&project).chain(&old).collect();
+    let recording = origin.open(options.from, options.until, &both)?;
     if let Some(old) = old {
         return compare(args, &origin, recording, &old, &project, &options, ui);
     }

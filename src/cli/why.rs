@@ -124,7 +124,7 @@ fn replayed(args: &WhyArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<(WhyDt
     let project = loaded;
     let zone = project.settings.zone.clone();
     let until = args.at.as_ref().map(|at| at.resolve(&zone, || origin.span(&project))).transpose()?;
-    let recording = origin.open(until, until, &project)?;
+    let recording = origin.open(until, until, &[&project])?;
     let stale_after = args.stale_after.unwrap_or(STALE_AFTER);
     let options = Options { stale_after, from: None, until, words: false };
     let past = of_recording(recording, &project, &options, &args.rule, args.subject.as_deref());

@@ -378,10 +378,10 @@ impl Field {
         for run in past.runs.iter().rev().filter(|run| run.last >= first && run.first < first_text) {
             match self.runs.front_mut() {
                 // It is the same run, of which the beginning was not known.
-                Some(front) if run.last >= front.first => front.first = run.first,
+                Some(front) if run.last >= front.first => front.first = run.first.max(first),
                 _ => {
                     self.text_bytes += text_len(&run.value);
-                    self.runs.push_front(run.clone());
+                    self.runs.push_front(Run { first: run.first.max(first), ..run.clone() });
                 }
             }
         }

@@ -8,13 +8,12 @@ use std::time::Duration;
 use super::backfill::Filling;
 use super::calendar::Calendar;
 use super::field::Field;
-use super::{Block, Reach, World};
+use super::world::lookback;
+use super::{BEFORE, Block, Reach, World};
 use crate::model::{SubjectKey, Time};
 
 /// A subject that was silent for so long may have been forgotten meanwhile.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Nothing is given up.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The past of fields, from what was stored.
 #[derive(Debug)]
@@ -22,6 +21,10 @@ pub struct Older {
     reach: Reach,
     /// From when on everything is in it, in engine time.
     since: Time,
+    /// When the newest of it came.
+    until: Time,
+    /// About how many bytes it takes.
+    bytes: usize,
     calendar: Calendar,
     subjects: HashMap<SubjectKey, Past>,
 }
@@ -61,7 +64,8 @@ impl Older {
     /// Nothing yet, of the fields that are looked at. Everything that came after `since` is yet to be taken.
     pub fn new(reach: Reach, since: Time) -> Older {
         // Days are summed up when their samples come, and not here.
-        Older { reach, since, calendar: Calendar::new(jiff::tz::TimeZone::UTC), subjects: HashMap::new() }
+        let (calendar, subjects) = (Calendar::new(jiff::tz::TimeZone::UTC), HashMap::new());
+        Older { reach, since, until: since, bytes: 0, calendar, subjects }
     }
 
     /// Whether it takes anything of the subjects of a kind.
@@ -74,11 +78,13 @@ impl Older {
         for input in block.inputs.iter().filter(|input| input.is_lost) {
             self.since = self.since.max(input.now.time);
         }
+        self.until = self.until.max(block.inputs.last().map_or(self.until, |input| input.now.time));
         for (subject, mut rows) in std::mem::take(&mut block.subjects) {
             rows.fields.retain(|(field, _)| !self.reach.of(&subject.kind, field).is_zero());
             if rows.fields.is_empty() && !self.subjects.contains_key(&subject) {
                 continue;
             }
+            let subject_kind = subject.kind.clone();
             let past = self.subjects.entry(subject).or_default();
             let was_gone = past.is_gone;
             if let Some(last) = rows.times.len().checked_sub(1) {
@@ -89,10 +95,37 @@ impl Older {
             }
             let days: Vec<_> = rows.times.iter().map(|time| self.calendar.remember_day_of(*time)).collect();
             let began = Time::from_micros(i64::MIN);
-            let filling = Filling { block: &block, rows: &rows, days: &days, began, was_gone, kept: FOREVER };
+            let before = bytes_of(&past.fields);
+            // Each field is kept for as long as it is looked back on; one that nobody looks at any more is not there.
+            let kept =
+                rows.fields.iter().map(|(field, _)| self.reach.of(&subject_kind, field)).max().unwrap_or_default();
+            let filling = Filling { block: &block, rows: &rows, days: &days, began, was_gone, kept: kept + BEFORE };
             filling.fill(&mut past.fields);
+            self.bytes = self.bytes - before + bytes_of(&past.fields);
         }
     }
+
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Gives up the older half of it, as it is at a time.
+    pub fn halve(&mut self, now: Time) {
+        self.since = now - now.since(self.since) / 2;
+        self.bytes = 0;
+        for past in self.subjects.values_mut() {
+            for (_, field) in &mut past.fields {
+                field.give_up(self.since, Duration::ZERO);
+                field.shrink();
+            }
+            self.bytes += bytes_of(&past.fields);
+        }
+    }
+}
+
+fn bytes_of(fields: &[(Arc<str>, Field)]) -> usize {
+    fields.iter().map(|(_, field)| field.bytes()).sum()
 }
 
 impl World {
@@ -122,7 +155,12 @@ impl World {
             let before = record.bytes();
             for (name, past) in &past.fields {
                 if let Ok(place) = record.fields.binary_search_by(|(known, _)| known.cmp(name)) {
-                    record.fields[place].1.put_before(past, first, since);
+                    let field = &mut record.fields[place].1;
+                    // What was given up and is not stored yet would be missing in between.
+                    if field.given_up().is_none_or(|given_up| given_up <= older.until) {
+                        field.put_before(past, first, since);
+                        field.give_up(record.subject.time - lookback(record.subject.stale_after), self.kept);
+                    }
                 }
             }
             self.bytes = self.bytes - before + record.bytes();

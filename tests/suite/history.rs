@@ -119,6 +119,9 @@ fn a_rule_that_looks_back_further_than_memory_finds_what_is_stored_at_the_edit_a
     daemon.kill();
     let (_, out, errors) = larum(folder.path(), &["why", "long", "shop-api", "--at", "0s"]);
     assert!(out.contains("41 samples"), "{out}{errors}");
+    // A replay that begins now has looked as far back.
+    let (code, out, errors) = larum(folder.path(), &["replay", "--from", "0s", "--format", "json"]);
+    assert!(code == 0 && out.contains("\"long\""), "{out}{errors}");
 }
 
 #[test]

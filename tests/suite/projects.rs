@@ -49,7 +49,7 @@ fn said(folder: &Path, arguments: &[&str]) -> String {
 fn projects() -> Vec<PathBuf> {
     let root = Path::new(ROOT);
     let examples = std::fs::read_dir(root.join("examples")).unwrap();
-    let examples = examples.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let examples = examples.map(|entry| entry.unwrap().path()).filter(|path| path.join("larum.yaml").exists());
     [root.to_path_buf(), root.join("tests/semantics")].into_iter().chain(examples).collect()
 }
 

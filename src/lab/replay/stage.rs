@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::channels::message::Message;
 use crate::engine::Input;
-use crate::history::{Batch, Source};
+use crate::history::{Batch, Older, Source};
 use crate::lab::bench::Bench;
 use crate::lab::project::{Project, Sent};
 use crate::model::wire::WireSnapshot;
@@ -102,8 +102,10 @@ impl<'a> Stage<'a> {
             self.warms_up &= begins.is_none();
             let render = if self.options.words { self.project.renderer() } else { Box::new(wordless) };
             let mut bench = self.project.bench_without_rules(Now::at(now), false, render, story);
-            if !self.warms_up {
-                bench.feed(Input::Rules(self.project.rules.clone()), story);
+            match self.warms_up {
+                false => bench.feed(Input::Rules(self.project.rules.clone()), story),
+                // What the rules will look back on is kept for as long from the beginning.
+                true => bench.feed(Input::Backfill(Older::new(self.project.rules.reach(), now).into()), story),
             }
             self.bench = Some(bench);
             story.summary.judged_from = (!self.warms_up).then_some(now);

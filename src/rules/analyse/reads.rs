@@ -11,7 +11,7 @@ use rhai::{ASTFlags, Dynamic, Expr, FnCallExpr, FnPtr, Position, Stmt};
 use crate::diagnostic::Diagnostic;
 use crate::history::{DAYS_BACK, Reach, Window};
 use crate::model::duration;
-use crate::rules::host::regex_problem;
+use crate::rules::host::{MAX_PERIODS, regex_problem};
 use crate::rules::loader::Kept;
 use crate::rules::rule::FieldUse;
 
@@ -195,7 +195,12 @@ impl<'a> Reader<'a> {
             Stmt::Assignment(parts) => {
                 self.check_assignment(&parts.1.lhs, variables);
                 self.expr(&parts.1.lhs, variables);
-                self.expr(&parts.1.rhs, variables);
+                let role = self.expr(&parts.1.rhs, variables);
+                if let Expr::Variable(names, _, _) = &parts.1.lhs
+                    && let Some(known) = variables.get_mut(names.1.as_str())
+                {
+                    known.role = either(&known.role, role);
+                }
             }
             Stmt::FnCall(call, position) => drop(self.call(call, *position, variables)),
             Stmt::Import(_, position) => {
@@ -469,7 +474,7 @@ impl<'a> Reader<'a> {
         let Some(length) = roles.get(window).and_then(length_of) else { return };
         let reach = match (call.name.as_str(), call.args.get(2)) {
             ("baseline", Some(Expr::IntegerConstant(n, _))) => {
-                length.saturating_mul(u32::try_from(*n).unwrap_or(u32::MAX))
+                length.saturating_mul(u32::try_from(*n).map_or(1, |n| n.clamp(1, MAX_PERIODS)))
             }
             _ => length,
         };
@@ -536,6 +541,15 @@ fn role_of(value: &Dynamic) -> Role {
         return Role::Window(length + ago);
     }
     value.try_cast::<FnPtr>().map_or(Role::Other, Role::Pointer)
+}
+
+/// What a variable is that may have been assigned to, or not: of two windows the longer one.
+fn either(before: &Role, after: Role) -> Role {
+    match (length_of(before), length_of(&after)) {
+        (Some(before), Some(after)) => Role::Window(before.max(after)),
+        _ if format!("{before:?}") == format!("{after:?}") => after,
+        _ => Role::Other,
+    }
 }
 
 /// How far back a window looks: a duration, or what `window` gives.

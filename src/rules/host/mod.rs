@@ -20,7 +20,7 @@ use crate::model::Value;
 pub(crate) use set::Set;
 pub(crate) use subject::Subject;
 pub(crate) use text::regex_problem;
-pub(crate) use window::{window_of, window_question};
+pub(crate) use window::{MAX_PERIODS, window_of, window_question};
 
 /// A topic of functions that scripts can call.
 #[derive(Debug)]

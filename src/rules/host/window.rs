@@ -173,7 +173,7 @@ pub(super) const WINDOWS: Topic = Topic {
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 /// How many periods a baseline looks back at most.
-const MAX_PERIODS: u32 = 100;
+pub(crate) const MAX_PERIODS: u32 = 100;
 
 /// What a window question costs of the budget: the world looks at many samples for it.
 const COST: u64 = 20;

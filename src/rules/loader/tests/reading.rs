@@ -168,6 +168,7 @@ fn a_window_that_begins_before_all_samples_is_a_warning() {
         (r#"|s| s.avg("x", window("1h", "7d")) > 1"#, "7d1h", stored),
         (r#"|s| { let long = window("1h", "7d"); let field = "x"; s.avg(field, long) > 1 }"#, "7d1h", stored),
         (r#"|s| s.baseline("x", "2d", 7) > 1"#, "14d", stored),
+        (r#"|s| { let w = "1h"; if hour() < 6 { w = "8d"; } s.avg("x", w) > 1 }"#, "8d", stored),
         (r#"|s| s.avg(s.name, "25h") > 1"#, "1d1h", computed),
     ] {
         assert_eq!(problems(condition), [format!("it looks back {reach}, and {limit}")], "{condition}");
