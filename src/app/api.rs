@@ -32,7 +32,7 @@ use crate::export::Format;
 use crate::exposition::{Family, Names};
 use crate::history::{Batch, World};
 use crate::lab::why;
-use crate::model::{ChannelName, FiringId, NotificationId, Now, Value};
+use crate::model::{ChannelName, FiringId, NotificationId, Now, Time, Value};
 use crate::rules::check_unknown_fields;
 use crate::rules::{Rule, Scope};
 use crate::server::api::{
@@ -232,6 +232,10 @@ impl View for Api {
 
     fn why(&self, asked: WhyQuery) -> BoxFuture<'_, Result<WhyDto, WhyError>> {
         Box::pin(self.explain(asked))
+    }
+
+    fn why_at(&self, asked: WhyQuery, at: Time) -> BoxFuture<'_, Result<serde_json::Value, WhyError>> {
+        Box::pin(self.explain_past(asked, at))
     }
 }
 

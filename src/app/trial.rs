@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::api::Api;
 use super::child;
 use super::tasks::blocking;
+use crate::model::Time;
 use crate::server::api::{ReplayDto, RuleSourceDto};
-use crate::server::{OperateError, ReplayAsked, Unavailable};
+use crate::server::{OperateError, ReplayAsked, Unavailable, WhyError, WhyQuery};
 
 /// A replay must be done within this time.
 const WITHIN: Duration = Duration::from_secs(120);
@@ -90,6 +91,27 @@ impl Api {
             }
         }
         Ok(document)
+    }
+
+    /// Why a rule fired on something at a time, or not: what is stored is replayed up to then.
+    pub(super) async fn explain_past(&self, asked: WhyQuery, at: Time) -> Result<Value, WhyError> {
+        let Ok(_place) = self.trying.try_acquire() else {
+            return Err(WhyError::Later("another replay runs: one runs at a time".to_string()));
+        };
+        let mut args = vec!["why".into(), "--format".into(), "json".into(), "--at".into(), at.to_string().into()];
+        args.push("--".into());
+        args.push(asked.rule.into());
+        args.extend(asked.name.map(OsString::from));
+        let later = |error: io::Error| WhyError::Later(format!("what is stored cannot be replayed: {error}"));
+        let ended = child::run(self.layout.root(), &args, WITHIN).await.map_err(later)?;
+        if ended.code == Some(0) {
+            return serde_json::from_slice(&ended.out).map_err(io::Error::other).map_err(later);
+        }
+        let (error, hint) = match ended.errors.split_once("\nhint: ") {
+            Some((error, hint)) => (error, Some(hint.trim().to_string())),
+            None => (ended.errors.as_str(), None),
+        };
+        Err(WhyError::Unknown { error: error.trim_start_matches("error: ").trim().to_string(), hint })
     }
 
     /// Sends a sample notification to a channel as its file is now.

@@ -20,10 +20,6 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn run(args: &RunArgs, project: &ProjectArgs, ui: &mut Ui) -> Result<(), Error> {
-    if let Some(address) = args.listen.filter(|address| !address.ip().is_loopback()) {
-        let message = format!("{address} is a public address, which needs `tokens`; this version does not have them");
-        return Err(Error::message(Kind::Usage, message).with_hint("listen on 127.0.0.1, behind a proxy"));
-    }
     if !project.dir.is_dir() {
         let error = Error::message(Kind::Problems, format!("there is no folder `{}`", project.dir.display()));
         return Err(error.with_hint("name a project folder with `--dir`, or make one with `larum init DIR`"));

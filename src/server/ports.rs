@@ -124,6 +124,8 @@ pub trait View: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<BoxStream<'static, io::Result<Bytes>>, PastError>>;
     /// Why a rule fires on something, or not.
     fn why(&self, asked: WhyQuery) -> BoxFuture<'_, Result<WhyDto, WhyError>>;
+    /// Why a rule fired on something at a time, or not, by what is stored: a [`WhyDto`] as JSON.
+    fn why_at(&self, asked: WhyQuery, at: Time) -> BoxFuture<'_, Result<serde_json::Value, WhyError>>;
 }
 
 /// What the dashboard asks for.
@@ -216,6 +218,8 @@ pub struct WhyQuery {
 pub enum WhyError {
     /// The engine does not answer.
     Unavailable(Unavailable),
+    /// What is stored cannot be looked at now: why.
+    Later(String),
     /// There is no such rule or subject.
     Unknown {
         /// What is not there.

@@ -287,6 +287,11 @@ impl View for Daemon {
         let delivery = DeliveryDto { id: id.into(), ..DeliveryDto::default() };
         self.answer((id == "n1").then(|| DeliveryDetailDto { delivery, ..DeliveryDetailDto::default() }))
     }
+    fn why_at(&self, asked: WhyQuery, at: Time) -> BoxFuture<'_, Result<Json, WhyError>> {
+        let busy = WhyError::Later("another replay runs".into());
+        let found = if asked.rule == "known" { Ok(json!({ "rule": asked.rule, "time": at })) } else { Err(busy) };
+        Box::pin(async move { found })
+    }
     fn why(&self, asked: WhyQuery) -> BoxFuture<'_, Result<WhyDto, WhyError>> {
         let found = match (asked.rule.as_str(), self.unavailable) {
             (_, true) => Err(WhyError::Unavailable(Unavailable)),
@@ -698,6 +703,14 @@ async fn a_rule_is_tried_with_its_file_and_how_far_back() {
 }
 
 #[tokio::test]
+async fn the_past_is_explained_by_what_is_stored() {
+    let (status, json) = get_with(Daemon::default(), "/api/v1/why?rule=known&at=2026-11-21T10:00:00Z").await;
+    assert_eq!((status, &json["time"]), (200, &json!("2026-11-21T10:00:00Z")));
+    let (status, json) = get_with(Daemon::default(), "/api/v1/why?rule=other&at=1h").await;
+    assert_error(status, &json, 503, "another replay runs");
+}
+
+#[tokio::test]
 async fn events_are_sent_as_they_happen() {
     let daemon = Arc::new(Daemon::default());
     let router = router(settings(), Arc::new(Engine::default()), daemon.clone(), daemon);
@@ -1020,7 +1033,7 @@ async fn why_needs_a_rule_and_says_what_is_not_there() {
         ("why", "`rule` is missing"),
         ("why?rule=", "`rule` is missing"),
         ("why?rule=known&kind=service", "`kind` without `name`"),
-        ("why?rule=known&at=2026-11-21T10:00:00Z", "the present alone"),
+        ("why?rule=known&at=soon", "`at` is `soon`"),
         ("why?rule=known&subject=a", "cannot be read"),
     ] {
         let (status, json) = get_with(Daemon::default(), &format!("/api/v1/{path}")).await;

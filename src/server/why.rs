@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -11,7 +12,7 @@ use super::api::WhyDto;
 use super::error::ApiError;
 use super::openapi::Doc;
 use super::ports::{WhyError, WhyQuery};
-use super::read::{query, unavailable};
+use super::read::{query, time, unavailable};
 
 /// What is to be explained.
 #[derive(Deserialize, IntoParams)]
@@ -24,28 +25,28 @@ struct Asked {
     kind: Option<String>,
     /// The name of the subject or group; without it all that the rule judges.
     name: Option<String>,
-    /// A time in the past: a running daemon explains the present alone, and refuses this.
+    /// As it was then, by what is stored: how far back, or a time.
     at: Option<String>,
 }
 
-pub(super) async fn why(State(shared): State<Shared>, uri: Uri) -> Result<Json<WhyDto>, ApiError> {
+pub(super) async fn why(State(shared): State<Shared>, uri: Uri) -> Result<Response, ApiError> {
     let Asked { rule, kind, name, at } = query(&uri)?;
     let bad = |error: &str, hint: &str| ApiError::new(StatusCode::BAD_REQUEST, error).hint(hint);
     let rule = rule.filter(|rule| !rule.is_empty());
     let Some(rule) = rule else {
         return Err(bad("`rule` is missing", "write it like `?rule=high_error_rate&name=shop-api`"));
     };
-    if at.is_some() {
-        return Err(bad(
-            "a running daemon explains the present alone",
-            "for the past, `larum why --at` reads what was stored",
-        ));
-    }
     if kind.is_some() && name.is_none() {
         return Err(bad("`kind` without `name` names no subject", "add `name`, or leave `kind` out for all of them"));
     }
-    let found = shared.view.why(WhyQuery { rule, kind, name }).await;
-    found.map(Json).map_err(|error| match error {
+    let at = at.as_deref().map(|text| time("at", text, shared.intake.now().wall())).transpose()?;
+    let asked = WhyQuery { rule, kind, name };
+    let found = match at {
+        None => shared.view.why(asked).await.map(|document| Json(document).into_response()),
+        Some(at) => shared.view.why_at(asked, at).await.map(|document| Json(document).into_response()),
+    };
+    found.map_err(|error| match error {
+        WhyError::Later(error) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error).retry_after(2),
         WhyError::Unavailable(error) => unavailable(error),
         WhyError::Unknown { error, hint } => {
             let error = ApiError::new(StatusCode::NOT_FOUND, error);

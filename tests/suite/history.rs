@@ -116,6 +116,8 @@ fn a_rule_that_looks_back_further_than_memory_finds_what_is_stored_at_the_edit_a
     daemon.client().push(&json!([{ "kind": "service", "name": "shop-api", "fields": { "error_rate": 0.02 } }]));
     let out = why(&format!("http://{}", daemon.address()));
     assert!(out.contains("41 samples"), "{out}");
+    let past = daemon.client().get("/api/v1/why?rule=long&name=shop-api&at=0s").json();
+    assert_eq!((&past["rule"]["name"], &past["verdict"]["says"]), (&json!("long"), &json!("fire")), "{past}");
     daemon.kill();
     let (_, out, errors) = larum(folder.path(), &["why", "long", "shop-api", "--at", "0s"]);
     assert!(out.contains("41 samples"), "{out}{errors}");
