@@ -498,6 +498,7 @@ fn rule_document(view: &RuleView<'_>, now: Now) -> RuleDto {
         firing: view.firing,
         evaluations: counts.fire + counts.clear + counts.no_data + counts.error,
         errors: counts.error,
+        operations: view.operations,
         runbook: rule.runbook.as_ref().map(ToString::to_string),
         not_lowered: rule.not_lowered(),
     }

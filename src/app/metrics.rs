@@ -26,6 +26,7 @@ struct Seen {
 struct SeenRule {
     name: String,
     counts: Counts,
+    operations: u64,
     firing: usize,
     pending: usize,
 }
@@ -35,6 +36,7 @@ impl Seen {
         let rule = |view: crate::engine::RuleView<'_>| SeenRule {
             name: view.rule.name.to_string(),
             counts: view.counts,
+            operations: view.operations,
             firing: view.firing,
             pending: view.pending,
         };
@@ -109,12 +111,15 @@ fn of_engine(figures: &Figures, seen: &Seen, waiting: usize) -> Vec<Family> {
     let (buckets, sum) = figures.step_durations();
     let durations = Series { labels: Vec::new(), value: Figure::Histogram { buckets, sum: Some(sum) } };
     let mut evaluations = counter("larum_evaluations_total", "Verdicts of each rule since the start.");
+    let mut operations =
+        counter("larum_rule_operations_total", "Operations that the interpreter used for each rule since the start.");
     let mut alerts = gauge("larum_alerts", "Alerts of each rule that are pending, or fire.");
     for rule in &seen.rules {
         let Counts { fire, clear, no_data, error } = rule.counts;
         for (verdict, count) in [("fire", fire), ("clear", clear), ("no_data", no_data), ("error", error)] {
             evaluations = evaluations.with(&[("rule", &rule.name), ("verdict", verdict)], count as f64);
         }
+        operations = operations.with(&[("rule", &rule.name)], rule.operations as f64);
         for (state, count) in [("pending", rule.pending), ("firing", rule.firing)] {
             alerts = alerts.with(&[("rule", &rule.name), ("state", state)], count as f64);
         }
@@ -147,6 +152,7 @@ fn of_engine(figures: &Figures, seen: &Seen, waiting: usize) -> Vec<Family> {
             )
         },
         evaluations,
+        operations,
         alerts,
         events,
         counter("larum_suppressed_total", "Notifications that were held back for good since the start.")

@@ -19,6 +19,8 @@ pub(super) struct Tally {
     runaway: bool,
     /// The rule used up its operations of the step, so that subjects were left out.
     pub(super) exhausted: bool,
+    /// What the interpreter used.
+    pub(super) operations: u64,
 }
 
 impl Tally {
@@ -125,6 +127,7 @@ impl Engine {
             self.judge_one(rule, &context, TargetId::Subject(*id), &subject.key, &mut tally, effects);
         }
         tally.exhausted = context.budget.left() == 0;
+        tally.operations = context.budget.spent();
         effects.take_prints(rule, &context);
         drop((context, world));
         self.close_tally(now, rule, &tally, effects);
@@ -184,6 +187,7 @@ impl Engine {
         let failed = tally.exhausted || tally.errors == tally.evaluations;
         let result = if failed { StepResult::Failed { runaway: tally.runaway } } else { StepResult::Sound };
         let Some(state) = self.states.get_mut(&rule.name) else { return };
+        state.operations += tally.operations;
         if let Some(until) = state.quarantine.note(result, now.time) {
             self.wakes.insert((until, rule.name.clone()));
             effects.quarantined.push((rule.name.clone(), until));

@@ -84,6 +84,7 @@ impl Engine {
             }
         }
         tally.exhausted = context.budget.left() == 0;
+        tally.operations = context.budget.spent();
         effects.take_prints(rule, &context);
         drop(context);
         self.close_tally(now, rule, &tally, effects);

@@ -213,6 +213,8 @@ pub(crate) struct RuleState {
     pub(crate) since: Time,
     /// Counts of this rule since start.
     pub(crate) counts: Counts,
+    /// Operations of the interpreter since start.
+    pub(crate) operations: u64,
     /// The newest fault, of any closure.
     pub(crate) fault: Option<(Time, Fault)>,
 }

@@ -23,6 +23,8 @@ pub struct RuleView<'a> {
     pub rule: &'a Rule,
     /// Its verdicts since start.
     pub counts: Counts,
+    /// Operations that the interpreter used for its verdicts since start; none where they are judged without it.
+    pub operations: u64,
     /// The newest fault, and when.
     pub fault: Option<&'a (Time, Fault)>,
     /// An operator leaves it alone.
@@ -89,6 +91,7 @@ impl Engine {
             Some(RuleView {
                 rule,
                 counts: state.counts,
+                operations: state.operations,
                 fault: state.fault.as_ref(),
                 pause: self.pause_of_rule(&rule.name),
                 quarantine: state.quarantine,

@@ -141,6 +141,11 @@ impl StepBudget {
         self.left.load(Ordering::Relaxed)
     }
 
+    /// The operations that were used.
+    pub(crate) fn spent(&self) -> u64 {
+        super::budget::PER_STEP.saturating_sub(self.left())
+    }
+
     /// Keeps lines that an evaluation printed; those past the first [`MAX_PRINTS`] of a step are dropped.
     pub(crate) fn print(&self, lines: Vec<String>) {
         if !lines.is_empty() {

@@ -125,6 +125,8 @@ pub struct RuleDto {
     pub evaluations: u64,
     /// Evaluations that failed since the start.
     pub errors: u64,
+    /// Operations that the interpreter used for them since the start; none where they are made without it.
+    pub operations: u64,
     /// Its link for people.
     pub runbook: Option<String>,
     /// What in its conditions needs the interpreter, with its place; null where they are judged without it.

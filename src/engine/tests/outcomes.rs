@@ -189,3 +189,22 @@ fn a_change_of_what_no_data_does_is_judged_at_once() {
     bench.save(r#"rule("hot", #{ on: "thing", when: |s| s.heat > 10, repeat: "never", no_data: "close" });"#);
     assert_eq!(bench.log()[2..], ["400 a: closed hot x warning (no data)"]);
 }
+
+#[test]
+fn what_a_rule_costs_is_told_where_the_interpreter_judges_and_nothing_where_it_does_not() {
+    let mut bench = Bench::new(
+        r#"
+        rule("columns", #{ on: "thing", when: |s| s.heat > 10 });
+        rule("script", #{ on: "thing", when: |s| { let n = 0; for i in 0..20 { n += i; } s.heat > n } });
+        rule("script_of_a_set", #{ over: "thing", when: |g| { let n = 0; for i in 0..20 { n += i; } g.max("heat") > n } });
+        "#,
+    );
+    let costs = |bench: &Bench| bench.engine.rule_views().map(|view| view.operations).collect::<Vec<_>>();
+    bench.push(0, "x", "heat", 1.0);
+    let first = costs(&bench);
+    assert!(first[1] > 20 && first[2] > 20, "{first:?}");
+    bench.push(10, "x", "heat", 2.0);
+    let second = costs(&bench);
+    assert_eq!(second[..2], [first[0], first[1] * 2]);
+    assert!(second[2] > first[2] + 20, "{second:?} after {first:?}");
+}

@@ -18,9 +18,9 @@ async function list(page) {
   const draw = () => {
     const wanted = seen.filter((rule) => `${rule.name} ${rule.file} ${rule.kind}`.toLowerCase().includes(filter.value.toLowerCase()));
     fill(rows, wanted.length === 0 ? empty(t("None.")) : table(
-      [t("rule"), t("health"), t("firing"), t("pending"), t("takes part"), t("evaluations"), t("errors"), t("runs"), t("place")],
+      [t("rule"), t("health"), t("firing"), t("pending"), t("takes part"), t("evaluations"), t("cost"), t("errors"), t("runs"), t("place")],
       wanted.map((rule) => [ruleLink(rule.name), h("span.health", { class: rule.health, title: rule.problem ?? "" }, t(rule.health)), rule.firing || "–", rule.pending || "–",
-        rule.taking_part, rule.evaluations.toLocaleString(), rule.errors || "–", h("span", { title: rule.not_lowered ?? "" }, rule.not_lowered ? t("interpreted") : t("lowered")), h("code", {}, `${rule.file}:${rule.line}`)]), t("Rules")));
+        rule.taking_part, rule.evaluations.toLocaleString(), h("span", { title: t("operations of the interpreter for one evaluation") }, rule.evaluations > 0 && rule.operations > 0 ? Math.ceil(rule.operations / rule.evaluations) : "–"), rule.errors || "–", h("span", { title: rule.not_lowered ?? "" }, rule.not_lowered ? t("interpreted") : t("lowered")), h("code", {}, `${rule.file}:${rule.line}`)]), t("Rules")));
   };
   const load = async () => {
     const [{ rules }, status] = await Promise.all([get("rules"), get("status")]);
