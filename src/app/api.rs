@@ -135,8 +135,7 @@ impl View for Api {
         Box::pin(async move {
             let mut alerts: Vec<AlertDto> = self
                 .ask(|engine, now| {
-                    let alerts = engine.alerts().filter(|view| view.alert.state() != "inactive");
-                    alerts.map(|view| alert_document(engine, view.rule, view.alert, now)).collect()
+                    engine.active_alerts().map(|view| alert_document(engine, view.rule, view.alert, now)).collect()
                 })
                 .await?;
             let told = self.told();

@@ -75,7 +75,7 @@ impl Api {
 
 fn kinds(engine: &Engine, now: Now, asked: &DashboardQuery) -> Vec<Seen> {
     let mut firing: HashMap<&SubjectKey, Level> = HashMap::new();
-    for view in engine.alerts() {
+    for view in engine.active_alerts() {
         if let Some(fires) = &view.alert.firing {
             let level = firing.entry(&view.alert.subject).or_insert(fires.level);
             *level = fires.level.max(*level);

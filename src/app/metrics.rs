@@ -109,7 +109,7 @@ fn of_process() -> Vec<Family> {
 
 fn of_engine(figures: &Figures, seen: &Seen, waiting: usize) -> Vec<Family> {
     let (buckets, sum) = figures.step_durations();
-    let durations = Series { labels: Vec::new(), value: Figure::Histogram { buckets, sum: Some(sum) } };
+    let durations = Series { labels: [].into(), value: Figure::Histogram { buckets, sum: Some(sum) } };
     let mut evaluations = counter("larum_evaluations_total", "Verdicts of each rule since the start.");
     let mut operations =
         counter("larum_rule_operations_total", "Operations that the interpreter used for each rule since the start.");

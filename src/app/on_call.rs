@@ -88,7 +88,7 @@ impl Api {
         let wanted = selector.clone();
         let found = self.ask(move |engine, _| {
             let found = engine.select(&wanted);
-            let firing: Vec<String> = engine.alerts().filter_map(named).take(5).collect();
+            let firing: Vec<String> = engine.active_alerts().filter_map(named).take(5).collect();
             (found, firing)
         });
         let (firings, others) = found.await.map_err(failed)?;
@@ -107,7 +107,7 @@ impl Api {
         let documents = self.ask(move |engine, now| {
             let is_meant =
                 |view: &AlertView<'_>| view.alert.firing.as_ref().is_some_and(|firing| firings.contains(&firing.id));
-            let views = engine.alerts().filter(is_meant);
+            let views = engine.active_alerts().filter(is_meant);
             views.map(|view| alert_document(engine, view.rule, view.alert, now)).collect::<Vec<AlertDto>>()
         });
         Ok(AcknowledgedDto { acknowledged: documents.await.map_err(failed)?, durable })
@@ -203,7 +203,7 @@ fn document(silence: &Silence, now: Now) -> SilenceDto {
 
 /// A silence and the alerts that it covers.
 fn seen(engine: &Engine, silence: &Silence, now: Now) -> SilenceMadeDto {
-    let covered = engine.alerts().filter(|view| engine.would_silence(silence, view.rule, view.alert));
+    let covered = engine.active_alerts().filter(|view| engine.would_silence(silence, view.rule, view.alert));
     let covered: Vec<AlertView<'_>> = covered.collect();
     let documents = covered.iter().take(NAMED).map(|view| alert_document(engine, view.rule, view.alert, now));
     SilenceMadeDto {

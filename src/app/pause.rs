@@ -64,7 +64,7 @@ impl Api {
             let is_its = |view: &crate::engine::AlertView<'_>| {
                 view.alert.group.is_none() && view.alert.subject == wanted && view.alert.firing.is_some()
             };
-            let views = engine.alerts().filter(is_its);
+            let views = engine.active_alerts().filter(is_its);
             Ok(views.map(|view| alert_document(engine, view.rule, view.alert, now)).collect::<Vec<_>>())
         });
         let closed = found.await.map_err(failed)??;

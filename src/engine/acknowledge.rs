@@ -35,7 +35,7 @@ impl Selector {
 impl Engine {
     /// The firings that a selector names, by (rule, subject).
     pub fn select(&self, selector: &Selector) -> Vec<FiringId> {
-        let selected = self.alerts().filter(|view| selector.selects(view.rule, view.alert));
+        let selected = self.active_alerts().filter(|view| selector.selects(view.rule, view.alert));
         let mut selected: Vec<_> = selected
             .filter_map(|view| Some((&view.rule.name, &view.alert.subject, view.alert.firing.as_ref()?.id.clone())))
             .collect();
@@ -76,7 +76,7 @@ impl Engine {
         let mut members = BTreeSet::new();
         for (name, state) in &self.states {
             let Some(rule) = self.rules.rules.get(name) else { continue };
-            let firing = state.alerts.iter().filter(|(_, alert)| alert.firing.is_some());
+            let firing = state.alerts.active().filter(|(_, alert)| alert.firing.is_some());
             let those = firing.filter(|(_, alert)| holds(self, rule, alert));
             members.extend(those.map(|(target, alert)| (RuleName::clone(name), alert.subject.clone(), target.clone())));
         }

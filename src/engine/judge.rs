@@ -152,7 +152,7 @@ impl Engine {
         // Nearly all that is judged is well and was well before: it stays in its place.
         if let Some(state) = self.states.get_mut(&rule.name)
             && let Some(alert) =
-                state.alerts.get_mut(&target).filter(|alert| alert.is_at_rest() && alert.standing != Standing::Unjudged)
+                state.alerts.get(&target).filter(|alert| alert.is_at_rest() && alert.standing != Standing::Unjudged)
         {
             let on = [false; Level::ALL.len()];
             let judgement = rule.judge(context, &on[..alert.tracks.len()]);
@@ -161,8 +161,13 @@ impl Engine {
             match judgement.verdict {
                 Verdict::Conditions(conditions) if !conditions.contains(&Condition::Fire) => {
                     state.counts.clear += 1;
-                    alert.standing = Standing::Judged(conditions);
-                    state.resting.note(&target, alert);
+                    let standing = Standing::Judged(conditions);
+                    if alert.standing != standing {
+                        state.alerts.change(&target, |alert| {
+                            alert.standing = standing;
+                            state.resting.note(&target, alert);
+                        });
+                    }
                 }
                 verdict => {
                     let Some(alert) = self.detach(&rule.name, &target) else { return };

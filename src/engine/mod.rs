@@ -17,6 +17,7 @@
 //! - why something fires or not: `explain.rs`
 
 mod acknowledge;
+mod alerts;
 mod books;
 mod escalate;
 pub mod explain;

@@ -85,8 +85,9 @@ impl Engine {
         if let Some(was) = was
             && was.levels != rule.levels
         {
-            for alert in state.alerts.values_mut() {
-                carry_levels(alert, was, rule);
+            let targets: Vec<TargetId> = state.alerts.keys().cloned().collect();
+            for target in targets {
+                state.alerts.change(&target, |alert| carry_levels(alert, was, rule));
             }
         }
         self.retell(now, rule, effects);

@@ -222,14 +222,13 @@ impl Engine {
     fn piece(&mut self, touched: &Touched) -> Option<Option<String>> {
         let text = match touched {
             Touched::Alert(name, target) => {
-                let alert = self.states.get_mut(name).and_then(|state| state.alerts.get_mut(target));
-                let Some(alert) = alert else { return Some(None) };
-                let text = (!alert.is_blank()).then(|| json(alert));
-                let hash = text.as_deref().map_or(0, hash);
-                if std::mem::replace(&mut alert.saved, hash) == hash {
-                    return None;
-                }
-                text
+                let Some(state) = self.states.get_mut(name) else { return Some(None) };
+                let changed = state.alerts.change(target, |alert| {
+                    let text = (!alert.is_blank()).then(|| json(alert));
+                    let hash = text.as_deref().map_or(0, hash);
+                    (std::mem::replace(&mut alert.saved, hash) != hash).then_some(text)
+                });
+                changed.unwrap_or(Some(None))?
             }
             Touched::Forgotten => None,
             Touched::Rule(name) => self.rules.rules.get(name).map(|rule| json(&RememberedRule::of(rule))),
@@ -361,7 +360,7 @@ impl Engine {
     pub(super) fn target_of(&self, rule: &RuleName, subject: &crate::model::SubjectKey) -> Option<TargetId> {
         let alerts = &self.states.get(rule)?.alerts;
         if let Some(id) = self.world.find(&subject.kind, &subject.name)
-            && alerts.contains_key(&TargetId::Subject(id))
+            && alerts.get(&TargetId::Subject(id)).is_some()
         {
             return Some(TargetId::Subject(id));
         }

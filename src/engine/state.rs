@@ -10,6 +10,7 @@ use crate::history::SubjectId;
 use crate::model::{Acknowledged, ChannelName, FiringId, Labels, Level, NoData, SubjectKey, Time, Value};
 use crate::rules::{Condition, Fault, Repeat, Rule};
 
+use super::alerts::Alerts;
 use super::escalate::Clock;
 use super::quarantine::Quarantine;
 use super::resting::Resting;
@@ -203,7 +204,7 @@ impl Alert {
 /// What the engine remembers of one rule.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RuleState {
-    pub(crate) alerts: BTreeMap<TargetId, Alert>,
+    pub(crate) alerts: Alerts,
     /// Those of them that are at rest.
     pub(crate) resting: Resting,
     pub(crate) quarantine: Quarantine,

@@ -1,11 +1,11 @@
 //! What the engine lets others see: alerts, rules, the world.
 
 use crate::history::World;
-use crate::model::{NoData, Now, RuleName, Time};
+use crate::model::{Now, RuleName, Time};
 use crate::routing::Routing;
 use crate::rules::{Context, Fault, Rule, RuleSet, Target};
 
-use super::{Alert, Counts, Engine, Pause, Quarantine, Standing};
+use super::{Alert, Counts, Engine, Pause, Quarantine};
 
 /// One alert, and the rule that judges it.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +65,14 @@ impl Engine {
         })
     }
 
+    /// Those of them that are pending, fire or recover.
+    pub fn active_alerts(&self) -> impl Iterator<Item = AlertView<'_>> {
+        self.states.iter().flat_map(|(name, state)| {
+            let rule = self.rules.rules.get(name);
+            rule.into_iter().flat_map(|rule| state.alerts.active().map(move |(_, alert)| AlertView { rule, alert }))
+        })
+    }
+
     /// The alert of one rule and one subject (or group, by its name).
     pub fn alert(&self, rule: &RuleName, subject: &str) -> Option<&Alert> {
         self.states.get(rule)?.alerts.values().find(|alert| &*alert.subject.name == subject)
@@ -84,10 +92,6 @@ impl Engine {
     pub fn rule_views(&self) -> impl Iterator<Item = RuleView<'_>> {
         self.rules.rules.values().filter_map(|rule| {
             let state = self.states.get(&rule.name)?;
-            let is_out = |alert: &&Alert| matches!(alert.standing, Standing::Excluded | Standing::NotConcerned(_));
-            let left_out = state.alerts.values().filter(is_out).count();
-            let is_gone = |alert: &&Alert| matches!(alert.standing, Standing::NoData(NoData::Gone));
-            let gone = state.alerts.values().filter(is_gone).count();
             Some(RuleView {
                 rule,
                 counts: state.counts,
@@ -95,10 +99,10 @@ impl Engine {
                 fault: state.fault.as_ref(),
                 pause: self.pause_of_rule(&rule.name),
                 quarantine: state.quarantine,
-                takes_part: state.alerts.len() - left_out - gone,
-                left_out,
-                firing: state.alerts.values().filter(|alert| alert.firing.is_some()).count(),
-                pending: state.alerts.values().filter(|alert| alert.pending_since().is_some()).count(),
+                takes_part: state.alerts.n_taking_part(),
+                left_out: state.alerts.n_left_out(),
+                firing: state.alerts.active().filter(|(_, alert)| alert.firing.is_some()).count(),
+                pending: state.alerts.active().filter(|(_, alert)| alert.pending_since().is_some()).count(),
             })
         })
     }

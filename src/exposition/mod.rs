@@ -4,6 +4,8 @@
 //! from one list of families, as they differ in little: OpenMetrics leaves the `_total` of counters out of the family's
 //! name, allows no second spelling of a name, and ends with `# EOF`.
 
+use std::sync::Arc;
+
 mod watched;
 mod write;
 
@@ -38,7 +40,7 @@ pub enum Sort {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// Names and values of labels.
-    pub labels: Vec<(String, String)>,
+    pub labels: Arc<[(String, String)]>,
     /// The figure.
     pub value: Figure,
 }

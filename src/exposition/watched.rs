@@ -1,6 +1,6 @@
 //! What is watched, as metrics: each number of a subject is a series of `<kind>_<field>`, or of what it is renamed to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::{Family, Figure, Series, Sort, name_of};
@@ -87,7 +87,7 @@ enum Part {
 /// A family, and the labels of its series.
 struct Told {
     family: Family,
-    labels: BTreeSet<Vec<(String, String)>>,
+    labels: HashSet<Arc<[(String, String)]>>,
 }
 
 /// The families of what is watched, in the order of their names.
@@ -98,7 +98,7 @@ pub fn watched(subjects: &[Watched], names: &Names) -> Vec<Family> {
     let mut families: BTreeMap<String, Told> = BTreeMap::new();
     let mut known: BTreeMap<(Arc<str>, Arc<str>), String> = BTreeMap::new();
     for subject in subjects {
-        let labels = labels(subject);
+        let labels: Arc<[(String, String)]> = labels(subject).into();
         let mut histograms: BTreeMap<&str, Vec<(Part, f64)>> = BTreeMap::new();
         let buckets = subject.fields.iter().filter_map(|(field, _)| Some(field.split_once("_bucket{le=\"")?.0));
         let histogram_names: BTreeSet<&str> = buckets.collect();
@@ -125,16 +125,16 @@ fn add(
     name: &str,
     sort: Sort,
     (kind, field): (&str, &str),
-    labels: &[(String, String)],
+    labels: &Arc<[(String, String)]>,
     value: Figure,
 ) {
     if !families.contains_key(name) {
         let family = Family::new(name, sort, format!("The field {field} of subjects of kind {kind}."));
-        families.insert(name.to_string(), Told { family, labels: BTreeSet::new() });
+        families.insert(name.to_string(), Told { family, labels: HashSet::new() });
     }
     let Some(Told { family, labels: told }) = families.get_mut(name) else { return };
-    if family.sort == sort && told.insert(labels.to_vec()) {
-        family.series.push(Series { labels: labels.to_vec(), value });
+    if family.sort == sort && told.insert(labels.clone()) {
+        family.series.push(Series { labels: labels.clone(), value });
     }
 }
 

@@ -147,7 +147,7 @@ mod tests {
                 .with(&[("name", "é")], f64::INFINITY),
             Family::new("nothing", Sort::Gauge, "Without series."),
             Family {
-                series: vec![Series { labels: vec![("kind".into(), "x".into())], value: histogram }],
+                series: vec![Series { labels: [("kind".into(), "x".into())].into(), value: histogram }],
                 ..Family::new("larum_step_duration_seconds", Sort::Histogram, "How long.")
             },
         ]

@@ -81,7 +81,7 @@ impl Engine {
         let mut verdicts: BTreeMap<Kind, usize> = BTreeMap::new();
         let mut states: BTreeMap<&'static str, usize> = BTreeMap::new();
         let (mut firing, mut pending, mut clear) = (Vec::new(), Vec::new(), Vec::new());
-        for (target, alert) in self.states.get(&rule.name).into_iter().flat_map(|state| &state.alerts) {
+        for (target, alert) in self.states.get(&rule.name).into_iter().flat_map(|state| state.alerts.iter()) {
             let kind = kind_of(&alert.standing);
             if kind == Kind::Clear && alert.firing.is_none() {
                 clear.push(target.clone());

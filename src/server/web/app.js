@@ -22,6 +22,8 @@ const main = document.getElementById("main");
 
 let shown = null;
 let visit = 0;
+/** Something may have happened between the first look and the start of the stream. */
+let mayHaveMissed = false;
 let lostSince = null;
 
 // Light and dark: as the system has it, unless chosen.
@@ -69,6 +71,8 @@ async function go() {
     fill(main, page);
     document.title = `${t(PAGES.find(([path]) => path === place)?.[1] ?? rest.at(-1) ?? "")} · Larum`;
     if (shown.every) later(shown.every);
+    if (mayHaveMissed) soon();
+    mayHaveMissed = false;
   } catch (error) {
     if (mine !== visit) return;
     fill(main, failure(error));
@@ -149,8 +153,9 @@ async function live() {
         found();
         if (event === "snapshots") {
           shown?.snapshots?.(data.subjects);
-          soon(data.more > 0 ? 5000 : 10000);
-        } else if (event !== "hello") soon();
+          soon(data.more > 0 ? 2000 : 10000);
+        } else if (event === "hello" && !shown) mayHaveMissed = true;
+        else soon();
       }, alive, stop.signal);
       lost(new Lost());
     } catch (error) {
