@@ -32,7 +32,7 @@ use crate::export::Format;
 use crate::exposition::{Family, Names};
 use crate::history::{Batch, World};
 use crate::lab::why;
-use crate::model::{ChannelName, FiringId, NotificationId, Now, Time, Value};
+use crate::model::{ChannelName, FiringId, Now, Time, Value};
 use crate::rules::check_unknown_fields;
 use crate::rules::{Rule, Scope};
 use crate::server::api::{
@@ -45,10 +45,7 @@ use crate::server::{
     HistoryQuery, Intake, OutboxQuery, Overview, PastError, PushError, PushReceipt, Readiness, SilenceQuery,
     TooManyFollowers, Unavailable, View, WhyError, WhyQuery, overview,
 };
-use crate::store::{Audit, AuditFilter, Delivery, DeliveryFilter, DeliveryState, Reader};
-
-/// How many of the newest notifications are looked through for who was told.
-const NOTIFICATIONS: usize = 10_000;
+use crate::store::{Audit, AuditFilter, Reader};
 
 /// The daemon as the server sees it.
 pub(super) struct Api {
@@ -138,10 +135,15 @@ impl View for Api {
                     engine.active_alerts().map(|view| alert_document(engine, view.rule, view.alert, now)).collect()
                 })
                 .await?;
-            let told = self.told();
-            for alert in &mut alerts {
-                let told = alert.id.as_deref().and_then(|id| told.get(id));
-                alert.told = told.into_iter().flatten().map(ToString::to_string).collect();
+            // Where the store cannot be read, what fires is told all the same.
+            let ids: Vec<Option<FiringId>> =
+                alerts.iter().map(|alert| alert.id.as_deref().map(FiringId::from)).collect();
+            let told = past::read(self.store.clone(), move |store| {
+                let told = |id: &Option<FiringId>| id.as_ref().map_or_else(|| Ok(BTreeSet::new()), |id| store.told(id));
+                ids.iter().map(told).collect::<Result<Vec<_>, crate::store::Error>>()
+            });
+            for (alert, told) in alerts.iter_mut().zip(told.await.unwrap_or_default()) {
+                alert.told = told.iter().map(ToString::to_string).collect();
             }
             Ok(alerts)
         })
@@ -334,31 +336,6 @@ impl Api {
             on_call: seen.on_call,
             problems,
         })
-    }
-
-    /// Which channels have heard of each firing.
-    fn told(&self) -> BTreeMap<FiringId, BTreeSet<ChannelName>> {
-        let newest = DeliveryFilter { limit: NOTIFICATIONS, ..DeliveryFilter::default() };
-        let newest = self.store.deliveries(&newest).unwrap_or_default();
-        let is_delivered = |delivery: &&Delivery| matches!(delivery.state, DeliveryState::Delivered { .. });
-        let delivered: BTreeSet<&NotificationId> =
-            newest.iter().filter(is_delivered).map(|delivery| &delivery.notification.id).collect();
-        let mut told: BTreeMap<FiringId, BTreeSet<ChannelName>> = BTreeMap::new();
-        for delivery in &newest {
-            // What waits or was given up told nobody.
-            let has_arrived = match &delivery.state {
-                DeliveryState::Delivered { .. } => true,
-                DeliveryState::Absorbed { by } => delivered.contains(by),
-                DeliveryState::Waiting { .. } | DeliveryState::Dead { .. } => false,
-            };
-            if !has_arrived {
-                continue;
-            }
-            for alert in &delivery.notification.alerts {
-                told.entry(alert.id.clone()).or_default().insert(delivery.notification.channel.clone());
-            }
-        }
-        told
     }
 
     fn channel_documents(&self, books: &BTreeMap<ChannelName, Books>) -> Vec<ChannelDto> {

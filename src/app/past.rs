@@ -106,13 +106,7 @@ fn document(store: &dyn Reader, firing: Firing, present: &[AlertDto]) -> Result<
     if let Some(alert) = present.iter().find(|alert| alert.id.as_deref() == Some(firing.id.as_str())) {
         return Ok(alert.clone());
     }
-    let mut told: Vec<String> = store
-        .deliveries_of(&firing.id)?
-        .into_iter()
-        .map(|delivery| delivery.notification.channel.to_string())
-        .collect();
-    told.sort();
-    told.dedup();
+    let told = store.told(&firing.id)?.iter().map(ToString::to_string).collect();
     Ok(AlertDto {
         id: Some(firing.id.to_string()),
         rule: firing.rule.to_string(),

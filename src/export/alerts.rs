@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::csv;
 use super::{Error, Format, Frame};
 use crate::model::{Labels, Time};
-use crate::store::{DeliveryState, Firing, FiringFilter, Reader};
+use crate::store::{Firing, FiringFilter, Reader};
 
 /// Firings that are read in one go.
 const STEP: usize = 500;
@@ -89,11 +89,7 @@ pub fn alerts<E: From<Error>>(
 }
 
 fn row(store: &dyn Reader, firing: Firing) -> Result<Row, Error> {
-    let delivered = store.deliveries_of(&firing.id)?.into_iter();
-    let delivered = delivered.filter(|delivery| matches!(delivery.state, DeliveryState::Delivered { .. }));
-    let mut told: Vec<String> = delivered.map(|delivery| delivery.notification.channel.to_string()).collect();
-    told.sort();
-    told.dedup();
+    let told = store.told(&firing.id)?.iter().map(ToString::to_string).collect();
     Ok(Row {
         id: firing.id.to_string(),
         rule: firing.rule.to_string(),

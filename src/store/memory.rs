@@ -361,6 +361,20 @@ impl Reader for Memory {
         Ok(self.state().deliveries_where(|delivery| delivery.notification.alerts.iter().any(|alert| alert.id == *id)))
     }
 
+    fn told(&self, id: &FiringId) -> Result<BTreeSet<ChannelName>, Error> {
+        let state = self.state();
+        let is_delivered = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Delivered { .. });
+        let has_arrived = |delivery: &&Delivery| match &delivery.state {
+            DeliveryState::Absorbed { by } => state.deliveries.get(by).is_some_and(is_delivered),
+            _ => is_delivered(delivery),
+        };
+        let of_it = state
+            .deliveries
+            .values()
+            .filter(|delivery| delivery.notification.alerts.iter().any(|alert| alert.id == *id));
+        Ok(of_it.filter(has_arrived).map(|delivery| delivery.notification.channel.clone()).collect())
+    }
+
     fn suppressed_of(&self, id: &FiringId) -> Result<Vec<Suppressed>, Error> {
         Ok(self.state().suppressed.iter().filter(|suppressed| suppressed.firing == *id).cloned().collect())
     }

@@ -12,6 +12,7 @@ mod memory;
 mod record;
 pub mod sqlite;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use history::{Piece, PieceFilter, Sealed, Sealing, Stored, seal};
@@ -110,6 +111,9 @@ pub trait Reader: Send + Sync {
 
     /// What channels were told of one firing, oldest first.
     fn deliveries_of(&self, id: &FiringId) -> Result<Vec<Delivery>, Error>;
+
+    /// The channels that took something of one firing: a notification, or the summary that stands for it.
+    fn told(&self, id: &FiringId) -> Result<BTreeSet<ChannelName>, Error>;
 
     /// What a channel was not told of one firing, oldest first, with the reasons.
     fn suppressed_of(&self, id: &FiringId) -> Result<Vec<Suppressed>, Error>;

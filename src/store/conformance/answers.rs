@@ -30,6 +30,7 @@ struct OfFiring {
     events: Vec<Event>,
     deliveries: Vec<Delivery>,
     suppressed: Vec<Suppressed>,
+    told: BTreeSet<ChannelName>,
 }
 
 /// Asks for everything that there is, and a little that there is not.
@@ -102,6 +103,7 @@ fn of_firing(reader: &dyn Reader, firing: FiringId) -> OfFiring {
         events: reader.events_of(&firing).unwrap(),
         deliveries: reader.deliveries_of(&firing).unwrap(),
         suppressed: reader.suppressed_of(&firing).unwrap(),
+        told: reader.told(&firing).unwrap(),
         firing,
     }
 }

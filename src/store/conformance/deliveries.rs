@@ -153,12 +153,19 @@ fn a_summary_stands_for_what_waits_and_for_nothing_else(store: &mut dyn Store) {
     assert_eq!(state(store, "n4"), absorbed);
     assert_eq!(ids(&store.reader().waiting().unwrap()), ["n5", "s1"]);
     assert_eq!(ids(&store.reader().deliveries_of(&"f1".into()).unwrap()), ["n1", "s1"]);
+    let is_told =
+        |store: &dyn Store, n: usize| !store.reader().told(&format!("f{n}").as_str().into()).unwrap().is_empty();
+    assert_eq!([1, 2, 3, 4, 5].map(|n| is_told(store, n)), [false, true, false, false, false]);
     let told = store.reader().delivery(&"s1".into()).unwrap().unwrap().notification;
     assert_eq!(Record::Summary(Arc::new(told)), summary_of_all);
 
     let before = answers(&*store.reader());
     store.commit(&[summary_of_all, summary("s1", &[5])]).unwrap();
     assert_eq!(answers(&*store.reader()), before, "a summary that is given again changes nothing");
+
+    let Record::Attempt(attempt) = delivered(1) else { unreachable!("an attempt") };
+    store.commit(&[Record::Attempt(Attempt { notification: "s1".into(), ..attempt })]).unwrap();
+    assert_eq!([1, 2, 3, 4, 5].map(|n| is_told(store, n)), [true, true, true, true, false]);
 }
 
 fn what_was_given_up_is_tried_again_when_it_is_revived(store: &mut dyn Store) {

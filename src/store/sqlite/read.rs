@@ -1,6 +1,6 @@
 //! The reading side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -183,6 +183,17 @@ impl Reader for Readers {
             "WHERE n.seq IN (SELECT a.notification FROM firing AS f JOIN notification_alert AS a ON a.firing = f.seq
                     WHERE f.id = ?1) ORDER BY n.seq";
         self.deliveries_where("the notifications of a firing", rest, [id.as_str()])
+    }
+
+    fn told(&self, id: &FiringId) -> Result<BTreeSet<ChannelName>, Error> {
+        let sql = "SELECT n.channel
+                   FROM firing AS f JOIN notification_alert AS a ON a.firing = f.seq
+                        JOIN notification AS n ON n.seq = a.notification
+                        LEFT JOIN notification AS summary ON n.state = 'absorbed' AND summary.id = n.state_detail
+                   WHERE f.id = ?1 AND (n.state = 'delivered' OR summary.state = 'delivered')";
+        let channel = |row: &Row<'_>| Ok(ChannelName::from(rows::text(row, 0)?));
+        let told = self.ask("who was told of a firing", |connection| all(connection, sql, [id.as_str()], channel))?;
+        Ok(told.into_iter().collect())
     }
 
     fn suppressed_of(&self, id: &FiringId) -> Result<Vec<Suppressed>, Error> {
