@@ -1,7 +1,7 @@
 // What the dashboard takes: bytes that are sent, times to the first content, until it is live and until a push is shown (the
 // median of five), and the page's memory.
 //
-// Usage: node dashboard.mjs LARUM [subjects..] [--minutes N], in a folder with tests/browser's node_modules, with Debian's
+// Usage: node dashboard.mjs LARUM [subjects..] [--minutes N] [--pages N], in a folder with tests/browser's node_modules, with Debian's
 // chromium. Services are pushed every five seconds; a twentieth of them fires.
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,8 +11,11 @@ import { chromium } from "playwright-core";
 
 const larum = resolve(process.argv[2]);
 const rest = process.argv.slice(3);
-const at = rest.indexOf("--minutes");
-const minutes = at >= 0 ? Number(rest.splice(at, 2)[1]) : 1;
+const option = (name) => {
+  const at = rest.indexOf(name);
+  return at >= 0 ? Number(rest.splice(at, 2)[1]) : 1;
+};
+const [minutes, pages] = [option("--minutes"), option("--pages")];
 const counts = rest.length > 0 ? rest.map(Number) : [10, 1000, 10000];
 const PORT = 19495;
 const base = `http://127.0.0.1:${PORT}`;
@@ -64,10 +67,14 @@ for (const count of counts) {
     return (await page.evaluate(() => performance.memory.usedJSHeapSize)) / 1048576;
   };
   const first = await heap();
+  for (let more = 1; more < pages; more++) await (await context.newPage()).goto(`${base}/`);
+  // In clock ticks, a hundred each second.
+  const cpu = () => readFileSync(`/proc/${daemon.pid}/stat`, "utf8").split(") ")[1].split(" ").slice(11, 13).reduce((sum, it) => sum + Number(it), 0) / 100;
+  const used = cpu();
   await new Promise((go) => setTimeout(go, minutes * 60000));
   const last = await heap();
   const memory = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.pid}/status`, "utf8"))[1] / 1024;
-  console.log(`${String(count).padStart(6)} subjects: ${(sent / 1024).toFixed(0)} kB until the first content, ${content.toFixed(0)} ms; live after ${live.toFixed(0)} ms; a push, taken in ${taken.toFixed(0)} ms, is shown after ${shownAfter.toFixed(0)} ms; heap ${first.toFixed(1)} MiB, after ${minutes} min ${last.toFixed(1)} MiB; ${(bytes / 1024 / minutes).toFixed(0)} kB/min; the daemon holds ${memory.toFixed(0)} MiB`);
+  console.log(`${String(count).padStart(6)} subjects: ${(sent / 1024).toFixed(0)} kB until the first content, ${content.toFixed(0)} ms; live after ${live.toFixed(0)} ms; a push, taken in ${taken.toFixed(0)} ms, is shown after ${shownAfter.toFixed(0)} ms; heap ${first.toFixed(1)} MiB, after ${minutes} min ${last.toFixed(1)} MiB; ${(bytes / 1024 / minutes).toFixed(0)} kB/min; with ${pages} pages the daemon holds ${memory.toFixed(0)} MiB and takes ${(((cpu() - used) / minutes / 60) * 100).toFixed(1)} % of a CPU`);
   clearInterval(feed);
   await context.close();
   daemon.kill("SIGTERM");
