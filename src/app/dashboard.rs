@@ -1,6 +1,6 @@
 //! What the dashboard shows at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use super::api::Api;
 use crate::engine::Engine;
 use crate::history::{SubjectId, Window, WindowFn, World};
 use crate::model::{Level, Now, SubjectKey, Time, Value};
+use crate::rules::Rule;
 use crate::server::api::{AlertDto, DashboardDto, DashboardSubjectDto, KindDto};
 use crate::server::{DashboardQuery, Unavailable};
 
@@ -53,6 +54,11 @@ impl Api {
         let key = |alert: &AlertDto| (std::cmp::Reverse(alert.level), std::cmp::Reverse(alert.since));
         alerts.sort_by_key(key);
         alerts.truncate(ALERTS);
+        let rules: BTreeSet<String> = alerts.iter().map(|alert| alert.rule.clone()).collect();
+        let rules = self.ask(move |engine, _| -> Vec<Arc<Rule>> {
+            rules.iter().filter_map(|name| engine.rules().rules.get(name.as_str()).cloned()).collect()
+        });
+        let conditions = rules.await?.iter().map(|rule| (rule.name.to_string(), conditions(rule))).collect();
         let kind = |seen: Seen| KindDto {
             kind: seen.kind.to_string(),
             total: seen.total,
@@ -66,11 +72,18 @@ impl Api {
             step_seconds: step.as_secs_f64(),
             status,
             alerts,
+            conditions,
             states,
             levels,
             kinds: kinds.into_iter().map(kind).collect(),
         })
     }
+}
+
+/// What a rule asks, by level.
+fn conditions(rule: &Rule) -> BTreeMap<String, String> {
+    let levels = rule.levels.iter().map(ToString::to_string).chain(["any".to_string()]);
+    levels.zip(rule.conditions()).filter_map(|(level, text)| Some((level, text?))).collect()
 }
 
 fn kinds(engine: &Engine, now: Now, asked: &DashboardQuery) -> Vec<Seen> {

@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::history::{Reach, SubjectId, World};
 use crate::model::{ChannelName, Labels, Level, Now, RuleName};
 
+use super::analyse::Place;
+use super::analyse::tokens::Tokens;
+
 /// What a rule judges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -221,6 +224,21 @@ impl Rule {
             (super::program::LevelSource::Fixed(level), true) => vec![*level],
             (super::program::LevelSource::Closure(_), true) => Level::ALL.into_iter().rev().collect(),
         }
+    }
+
+    /// Its conditions as they are written, on one line: one for each of `levels`, or the only one. `None` where it is
+    /// written in another file, or the rule is only remembered. Reads the text of its file.
+    pub fn conditions(&self) -> Vec<Option<String>> {
+        let tokens = Tokens::new(&self.origin.text);
+        let text = |closure: &super::program::Closure| {
+            let place = Place { line: closure.line, column: closure.column };
+            let bar = tokens.at(place).filter(|_| closure.file == self.file)?;
+            let text = tokens.one_line(tokens.closure(bar));
+            // What it is given has a name of its own in each.
+            let (_, body) = text.strip_prefix('|')?.split_once('|')?;
+            Some(body.trim().to_string())
+        };
+        self.program.when.iter().map(text).collect()
     }
 }
 

@@ -102,6 +102,7 @@ impl View for Daemon {
                 version: "1",
                 status: self.status().await?,
                 alerts: Vec::new(),
+                conditions: Default::default(),
                 states: Default::default(),
                 levels: Default::default(),
                 kinds: Vec::new(),

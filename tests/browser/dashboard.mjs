@@ -89,6 +89,7 @@ try {
   // What happens is shown at once, without a reload.
   await push([service("shop-api", 0.3), service("pay-api", 0.01)]);
   await page.locator(".alert", { hasText: "shop-api: 30% of calls fail" }).waitFor();
+  await page.locator(".alert .values", { hasText: "error_rate 0.3 asked: s.error_rate > 0.1" }).waitFor();
   const tile = page.locator(".tile", { hasText: "pay-api" });
   await push([service("pay-api", 0.0425)]);
   await page.waitForFunction(() => [...document.querySelectorAll(".tile")].some((tile) => tile.textContent.includes("pay-api") && tile.textContent.includes("0.0425")));

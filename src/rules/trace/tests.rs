@@ -302,3 +302,18 @@ fn coverage_knows_which_conditions_were_never_true_or_false() {
     26:23+18 Level s.error_rate > 0.5: 0 0 0
     "#);
 }
+
+#[test]
+fn a_condition_is_told_as_it_is_written() {
+    let rules = load(
+        r#"
+        let limit = 3;
+        rule("one", #{ on: "service", when: |s| s.calls >   limit
+            && s.region == "a|b" });
+        rule("levels", #{ on: "service", when: #{ warning: |s| s.calls > 5, critical: |s| s.calls > 9 } });
+        "#,
+    );
+    let told = |name: &str| rules.rules[name].conditions();
+    assert_eq!(told("one"), [Some(r#"s.calls > limit && s.region == "a|b""#.to_string())]);
+    assert_eq!(told("levels"), [Some("s.calls > 9".to_string()), Some("s.calls > 5".to_string())]);
+}

@@ -18,6 +18,9 @@ pub struct DashboardDto {
     pub status: StatusDto,
     /// Alerts that are pending, fire or recover: the highest level first, then the newest. At most 1,000.
     pub alerts: Vec<AlertDto>,
+    /// What the rules of these alerts ask, as it is written, by rule and level; for all levels, the level is `any`.
+    /// Without conditions that are written in files which the rule's imports.
+    pub conditions: BTreeMap<String, BTreeMap<String, String>>,
     /// How many alerts there are, by state.
     pub states: BTreeMap<String, usize>,
     /// How many alerts fire, by level.

@@ -34,7 +34,7 @@ export async function show(page, _, { refresh }) {
     drawCounts(counts, seen);
     const alerts = seen.alerts.filter((alert) => alert.state === "firing" || alert.state === "recovering");
     const shown = showsAll ? alerts : alerts.slice(0, FIRST);
-    reconcile(firing, shown, (alert) => alert.id, (alert) => alertRow(alert, refresh));
+    reconcile(firing, shown, (alert) => alert.id, (alert) => alertRow(alert, conditionOf(alert, seen.conditions), refresh));
     const total = (states.firing ?? 0) + (states.recovering ?? 0);
     fill(more, alerts.length === 0 && quiet(status, levels), shown.length < total && button(`${t("Show all")} (${total})`, () => {
       showsAll = true;
@@ -117,7 +117,12 @@ function quiet(status, levels) {
   return h("div.calm", {}, h("b", {}, t("Nothing fires.")), h("span.dim", {}, ` ${status.rules.total} ${t("rules")}`));
 }
 
-function alertRow(alert, refresh) {
+/** What its rule asks at its level, as it is written. */
+function conditionOf({ rule, level: at }, conditions) {
+  return conditions[rule]?.[at] ?? conditions[rule]?.any;
+}
+
+function alertRow(alert, condition, refresh) {
   const values = Object.entries(alert.values ?? {}).map(([name, it]) => `${name} ${value(name, it)}`).join(", ");
   return h("li.alert", { class: alert.level ?? "", tabindex: "0", "data-focus": "row", "data-alert": alert.id },
     h("div.what", {},
@@ -129,7 +134,7 @@ function alertRow(alert, refresh) {
       alert.not_judged_since && h("span.tag.warning", {}, t("no data"))),
     h("div.since", {}, when(alert.since)),
     h("p.message", {}, alert.message),
-    values && h("p.values.dim", {}, values),
+    (values || condition) && h("p.values", {}, values, condition && h("span.dim", {}, ` ${t("asked")}: ${condition}`)),
     h("div.row.acts", {},
       button(alert.acknowledged ? t("Take back") : t("Acknowledge"), () => acknowledge(alert, refresh), { "data-focus": "ack", "data-act": "ack" }),
       button(t("Silence"), () => silence({ rule: alert.rule, kind: alert.kind, name: alert.name }, refresh), { "data-focus": "silence", "data-act": "silence" }),
