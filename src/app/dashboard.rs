@@ -23,10 +23,15 @@ const TELLING: [&str; 8] = [
     "error_rate",
     "response_time_seconds",
     "memory_used_percent",
-    "rx_bytes_per_second",
+    "received_bytes",
     "duration_seconds",
     "up",
 ];
+
+/// Whether a field counts up, so that its rate says more than its value.
+fn is_counter(field: &str) -> bool {
+    field == "received_bytes" || field.ends_with("_total")
+}
 
 /// The subjects of one kind, as the engine tells them.
 struct Seen {
@@ -63,6 +68,7 @@ impl Api {
             kind: seen.kind.to_string(),
             total: seen.total,
             stale: seen.stale,
+            rate: seen.field.as_deref().is_some_and(is_counter),
             field: seen.field,
             subjects: seen.subjects,
         };
@@ -141,15 +147,17 @@ fn telling(world: &World, kind: &str) -> Option<Arc<str>> {
     })
 }
 
-/// The means of a field over the stretches of a time, the oldest first.
+/// The means of a field over the stretches of a time, or of a counter its rates per second; the oldest first.
 fn spark(world: &World, id: SubjectId, field: &str, now: Now, length: Duration) -> Vec<Option<f64>> {
     let step = length / POINTS;
     // Samples that were given up are a gap.
-    let mean = |back: u32| {
-        let window = Window::Span { length: step, ago: step * (back - 1) };
-        world.window(id, WindowFn::Avg, field, window, at_newest(world, id, now)).ok()
+    let point = |back: u32| {
+        // A rate needs two samples.
+        let (function, length) = if is_counter(field) { (WindowFn::Rate, step * 2) } else { (WindowFn::Avg, step) };
+        let window = Window::Span { length, ago: step * (back - 1) };
+        world.window(id, function, field, window, at_newest(world, id, now)).ok()
     };
-    (1..=POINTS).rev().map(mean).collect()
+    (1..=POINTS).rev().map(point).collect()
 }
 
 /// A window of a stale subject would have no answer; what it had is drawn all the same.
@@ -157,5 +165,38 @@ fn at_newest(world: &World, id: SubjectId, now: Now) -> Now {
     match world.subject(id) {
         Some(subject) if world.is_stale(id, now) => Now { time: subject.arrived.max(Time::EPOCH), ..now },
         _ => now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Batch, Limits, Source};
+    use crate::model::{Labels, Snapshot};
+
+    #[test]
+    fn a_counter_is_drawn_as_its_rate_and_anything_else_as_its_means() {
+        let at = |secs: i64| Now::at(Time::from_micros(secs * 1_000_000));
+        let mut world = World::new(Limits::default(), jiff::tz::TimeZone::UTC, at(0));
+        let source = Source { name: "push".into(), stale_after: Duration::from_secs(300) };
+        for step in 1..=60 {
+            let snapshot = Snapshot {
+                subject: SubjectKey::new("network", "a"),
+                time: at(step * 10).time,
+                labels: Labels::new(),
+                fields: [("received_bytes".into(), (step as f64 * 1000.0).into()), ("load".into(), 7.0.into())].into(),
+                gone: false,
+            };
+            let batch = Batch { source: source.clone(), snapshots: vec![snapshot], complete: Vec::new() };
+            world.ingest(at(step * 10), &batch);
+        }
+        let id = world.find("network", "a").unwrap();
+        assert_eq!(telling(&world, "network").as_deref(), Some("received_bytes"));
+        for (field, expected) in [("received_bytes", 100.0), ("load", 7.0)] {
+            let points = spark(&world, id, field, at(600), Duration::from_secs(3600));
+            assert_eq!((points.len(), points[0]), (POINTS as usize, None), "{field}");
+            let newest = points.last().copied().flatten().unwrap();
+            assert!((newest - expected).abs() < 1e-9, "{field}: {newest}");
+        }
     }
 }

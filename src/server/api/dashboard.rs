@@ -45,6 +45,8 @@ pub struct KindDto {
     /// The field that stands for each of them; null where they have no numbers.
     #[schema(value_type = Option<String>)]
     pub field: Option<Arc<str>>,
+    /// It counts up: its rate per second is shown.
+    pub rate: bool,
     /// Those that alerts are about first, then by name; a part of them where there are many.
     pub subjects: Vec<DashboardSubjectDto>,
 }
@@ -68,6 +70,7 @@ pub struct DashboardSubjectDto {
     pub gone: bool,
     /// The highest level of an alert about it that fires.
     pub level: Option<Level>,
-    /// The means of its kind's field over the time that was asked for; null where there are no samples.
+    /// The means of its kind's field over the time that was asked for, or its rates per second; null where there are too few
+    /// samples.
     pub spark: Vec<Option<f64>>,
 }

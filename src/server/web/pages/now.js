@@ -54,7 +54,7 @@ export async function show(page, _, { refresh }) {
   const drawKind = (section, kind, subjects) => {
     if (!section.firstChild) section.append(h("h2"), h("ul.tiles"), h("div.more"));
     const [head, tiles, rest] = section.children;
-    fill(head, kind.kind, h("span.dim", {}, ` ${kind.total}`), kind.stale > 0 && h("span.stale", {}, ` ${kind.stale} ${t("stale")}`), kind.field && h("span.dim.field", {}, ` ${kind.field}`));
+    fill(head, kind.kind, h("span.dim", {}, ` ${kind.total}`), kind.stale > 0 && h("span.stale", {}, ` ${kind.stale} ${t("stale")}`), kind.field && h("span.dim.field", {}, ` ${kind.field}${kind.rate ? " / s" : ""}`));
     reconcile(tiles, subjects, (subject) => subject.name, (subject) => tile(kind, subject));
     const hidden = kind.total - kind.subjects.length;
     fill(rest, hidden > 0 && button(`${t("Show more")} (${hidden})`, async () => {
@@ -148,7 +148,7 @@ function pendingRow(alert) {
 }
 
 function tile(kind, subject) {
-  const own = kind.field ? subject.fields[kind.field] : undefined;
+  const own = kind.rate ? subject.spark.findLast((it) => it !== null) : kind.field ? subject.fields[kind.field] : undefined;
   return h("li", {}, h("a.tile", {
     href: `#/subject/${encodeURIComponent(kind.kind)}/${encodeURIComponent(subject.name)}`,
     class: [subject.level ?? "", subject.stale ? "isstale" : "", subject.gone ? "isgone" : ""].join(" "),
@@ -156,7 +156,7 @@ function tile(kind, subject) {
     "data-focus": "tile",
   },
   h("span.name", {}, subject.name),
-  h("span.own", {}, subject.gone ? t("gone") : subject.stale ? t("stale") : own === undefined ? "–" : value(kind.field, own)),
+  h("span.own", {}, subject.gone ? t("gone") : subject.stale ? t("stale") : own === undefined ? "–" : value(kind.field, own) + (kind.rate ? "/s" : "")),
   spark(subject.spark)));
 }
 
